@@ -1,0 +1,88 @@
+"""What travels with an operation to every vendor call it makes: how long it may take, and who writes down what was called.
+
+Both are context variables, so that tasks started on the way inherit them.
+"""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+Clock = Callable[[], float]
+"""Monotonic seconds."""
+
+
+@dataclass(slots=True)
+class Deadline:
+    """The moment after which nobody waits any more, in seconds of a monotonic clock."""
+
+    at: float
+    clock: Clock
+
+    def remaining(self) -> float:
+        """Seconds left; never below 0."""
+        return max(0.0, self.at - self.clock())
+
+    def extend_to(self, other: "Deadline") -> None:
+        """Move to the later of the two moments."""
+        self.at = max(self.at, other.at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VendorCall:
+    """One HTTP request to a vendor. `status` is None when no answer came."""
+
+    crm: str
+    operation: str
+    status: int | None
+    seconds: float
+
+
+@dataclass(slots=True)
+class CallRecorder:
+    """Collects the vendor calls made within a scope, and passes them on to the scope around it."""
+
+    parent: "CallRecorder | None" = None
+    calls: list[VendorCall] = field(default_factory=list[VendorCall])
+
+    def add(self, call: VendorCall) -> None:
+        self.calls.append(call)
+        if self.parent is not None:
+            self.parent.add(call)
+
+
+_deadline: ContextVar[Deadline | None] = ContextVar("vendor_deadline", default=None)
+_recorder: ContextVar[CallRecorder | None] = ContextVar("vendor_call_recorder", default=None)
+
+
+def current_deadline() -> Deadline | None:
+    """The deadline of the operation that is running, if it has one."""
+    return _deadline.get()
+
+
+def record_call(call: VendorCall) -> None:
+    """Write a call down for whoever listens."""
+    recorder = _recorder.get()
+    if recorder is not None:
+        recorder.add(call)
+
+
+@contextmanager
+def deadline_scope(deadline: Deadline | None) -> Generator[None, None, None]:
+    """Let everything called within this scope end by the deadline."""
+    token = _deadline.set(deadline)
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
+
+
+@contextmanager
+def recording() -> Generator[CallRecorder, None, None]:
+    """Collect the vendor calls made within this scope."""
+    recorder = CallRecorder(parent=_recorder.get())
+    token = _recorder.set(recorder)
+    try:
+        yield recorder
+    finally:
+        _recorder.reset(token)

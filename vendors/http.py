@@ -1,0 +1,379 @@
+"""The one way out to a vendor: every request of a Crm goes through its `VendorHttp`.
+
+It signs, keeps the Crm's limits, shares identical reads under way, retries what is safe, gives up at the deadline or the size cap, and
+translates every failure into a `VendorError`. It knows no vendor: a vendor's own reading of an answer is handed in as `judge`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from ssl import SSLContext
+from typing import Final, Protocol, TypeVar
+
+import aiohttp
+from yarl import URL
+
+from vendors.auth import Access, Auth
+from vendors.calls import Clock, Deadline, VendorCall, current_deadline, record_call
+from vendors.errors import (
+    ConflictError,
+    CredentialsError,
+    MalformedReplyError,
+    NotFoundError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    QuotaExceededError,
+    RateLimitedError,
+    RejectedRequestError,
+    UnavailableError,
+    VendorError,
+    VendorTimeoutError,
+)
+from vendors.flight import Flights
+from vendors.limiting import Budget, Circuit, Limits, Sleep
+from vendors.retry import RetryPolicy
+
+log = logging.getLogger(__name__)
+
+E = TypeVar("E", bound=VendorError)
+
+DEFAULT_TIMEOUT_SECONDS: Final = 30.0
+_CHUNK_BYTES: Final = 64 * 1024
+_HOLD_AFTER_429_SECONDS: Final = 1.0
+_SERVER_ERROR: Final = 500
+_MAX_RETRY_AFTER_SECONDS: Final = 3_600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One call to a vendor.
+
+    Args:
+        operation: Our stable name of it, in the vendor's words; no ids, no secrets.
+        method: HTTP verb.
+        path: Path relative to the Crm's base URL, or an absolute URL (a link found in a reply), which must have the Crm's origin.
+        params: Query parameters, in order; a name may occur more than once.
+        body: Encoded body.
+        content_type: Media type of the body.
+        headers: Further headers.
+        entity: The vendor's entity, for limits that hold per entity.
+        read: Whether it changes nothing at the vendor. Only reads are shared and retried.
+        share_key: What makes two reads the same; by default everything that is sent.
+    """
+
+    operation: str
+    method: str = "GET"
+    path: str = ""
+    params: Sequence[tuple[str, str]] = ()
+    body: bytes | None = None
+    content_type: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    entity: str | None = None
+    read: bool = True
+    share_key: Hashable | None = None
+
+    def key(self) -> Hashable:
+        return self.share_key or (self.method, self.path, tuple(self.params), self.body, tuple(self.headers.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer. Header names are as `CIMultiDict`: case does not matter."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Fail(Protocol):
+    def __call__(
+        self, kind: type[E], message: str | None = None, *, retry_after_seconds: float | None = None, vendor_code: str | None = None
+    ) -> E:
+        """Make an error of the call under way: Crm, operation and status are filled in; without a message the kind's own is taken."""
+        ...
+
+
+Judge = Callable[[Request, Reply, Fail], VendorError | None]
+"""A vendor's own reading of an answer: an error, or None to let the HTTP status decide."""
+
+
+def no_judgement(request: Request, reply: Reply, fail: Fail) -> VendorError | None:  # noqa: ARG001  # the shape of a Judge
+    """For a vendor whose HTTP status says it all."""
+    return None
+
+
+@dataclass(slots=True)
+class Health:
+    """How a Crm is doing, as its last calls showed. `error` is None while it answers."""
+
+    error: VendorError | None = None
+    last_answer_at: float | None = None
+
+
+class VendorHttp:
+    """Sends the requests of one Crm.
+
+    Args:
+        crm: The Crm's key.
+        session: The process's aiohttp session.
+        auth: Where and as whom.
+        limits: What the vendor permits.
+        judge: The vendor's own reading of answers.
+        clock: Monotonic seconds.
+        sleep: Waits.
+        jitter: Gives random numbers from 0 to 1.
+        retry: When to try again.
+        proxy: URL of an HTTP proxy.
+        ssl: A TLS context with the operator's own CA, or True for the system's.
+    """
+
+    def __init__(
+        self,
+        *,
+        crm: str,
+        session: aiohttp.ClientSession,
+        auth: Auth,
+        limits: Limits,
+        judge: Judge = no_judgement,
+        clock: Clock,
+        sleep: Sleep,
+        jitter: Callable[[], float],
+        retry: RetryPolicy | None = None,
+        proxy: str | None = None,
+        ssl: SSLContext | bool = True,
+    ) -> None:
+        self.crm = crm
+        self.health = Health()
+        self.circuit = Circuit(clock=clock)
+        self._session = session
+        self._auth = auth
+        self._limits = limits
+        self._judge = judge
+        self._clock = clock
+        self._sleep = sleep
+        self._jitter = jitter
+        self._retry = retry or RetryPolicy()
+        self._proxy = proxy
+        self._ssl = ssl
+        self._budget = Budget(limits, clock=clock, sleep=sleep)
+        self._flights: Flights[Reply] = Flights()
+        self._blocked_until = 0.0
+
+    async def send(self, request: Request) -> Reply:
+        """Send a request and give its successful answer.
+
+        Raises:
+            VendorError: Anything else.
+        """
+        deadline = current_deadline()
+        seconds = DEFAULT_TIMEOUT_SECONDS if deadline is None else deadline.remaining()
+        try:
+            async with asyncio.timeout(seconds):
+                if request.read:
+                    return await self._flights.run(request.key(), lambda: self._attempts(request))
+                return await self._attempts(request)
+        except TimeoutError as cause:
+            self.circuit.failed()
+            kind = VendorTimeoutError if request.read else OutcomeUnknownError
+            error = self._fail(request, None)(kind)
+            self._note(error)
+            raise error from cause
+
+    async def _attempts(self, request: Request) -> Reply:
+        attempt, renewed = 1, False
+        while True:
+            access = await self._access()
+            try:
+                reply = await self._attempt(request, access)
+            except CredentialsError as error:
+                if renewed or not self._auth.refused(access):
+                    self._note(error)
+                    raise
+                renewed = True
+            except VendorError as error:
+                self._note(error)
+                deadline = current_deadline()
+                delay = (
+                    self._retry.delay_seconds(error, attempt=attempt, remaining_seconds=_remaining(deadline), jitter=self._jitter())
+                    if request.read
+                    else None
+                )
+                if delay is None:
+                    raise
+                attempt += 1
+                await self._sleep(delay)
+            else:
+                self._note(None)
+                return reply
+
+    async def _access(self) -> Access:
+        try:
+            return await self._auth.access()
+        except VendorError as error:
+            self._note(error)
+            raise
+
+    async def _attempt(self, request: Request, access: Access) -> Reply:
+        fail = self._fail(request, None)
+        async with self._budget.slot(request.entity):
+            await self._wait_until_unblocked(request)
+            if not self.circuit.admits():
+                raise fail(UnavailableError, retry_after_seconds=self.circuit.retry_after_seconds())
+            started, status = self._clock(), None
+            try:
+                reply = await self._exchange(request, access)
+                status = reply.status
+            except (aiohttp.ClientConnectorError, aiohttp.ClientProxyConnectionError) as cause:
+                self.circuit.failed()
+                raise fail(UnavailableError) from cause
+            except (aiohttp.ClientError, ConnectionError, ValueError) as cause:
+                self.circuit.failed()
+                raise fail(UnavailableError if request.read else OutcomeUnknownError) from cause
+            except VendorError:
+                self.circuit.failed()
+                raise
+            except asyncio.CancelledError:
+                self.circuit.abandoned()
+                raise
+            finally:
+                record_call(VendorCall(crm=self.crm, operation=request.operation, status=status, seconds=self._clock() - started))
+            error = self._judge(request, reply, self._fail(request, reply)) or self._by_status(request, reply)
+            if isinstance(error, UnavailableError):
+                self.circuit.failed()
+            else:
+                self.circuit.succeeded()
+            if isinstance(error, RateLimitedError):
+                self._blocked_until = self._clock() + (error.retry_after_seconds or _HOLD_AFTER_429_SECONDS * self._jitter())
+            if error is not None:
+                raise error
+            return reply
+
+    async def _exchange(self, request: Request, access: Access) -> Reply:
+        headers = {**access.headers, **request.headers}
+        if request.content_type is not None:
+            headers["Content-Type"] = request.content_type
+        async with self._session.request(
+            request.method,
+            self._url(request, access),
+            params=request.params or None,
+            data=request.body,
+            headers=headers,
+            allow_redirects=False,
+            proxy=self._proxy,
+            ssl=self._ssl,
+        ) as response:
+            body = bytearray()
+            async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+                body += chunk
+                if len(body) > self._limits.max_reply_bytes:
+                    raise self._fail(request, None)(MalformedReplyError)
+            return Reply(response.status, response.headers, bytes(body))
+
+    def _url(self, request: Request, access: Access) -> URL:
+        url = access.base_url.join(URL(request.path)) if request.path else access.base_url
+        if url.origin() != access.base_url.origin():
+            raise self._fail(request, None)(
+                MalformedReplyError, f"The CRM {self.crm!r} answered with a link to another host, which is not followed."
+            )
+        return url
+
+    async def _wait_until_unblocked(self, request: Request) -> None:
+        wait = self._blocked_until - self._clock()
+        if wait <= 0:
+            return
+        remaining = _remaining(current_deadline())
+        if remaining is not None and wait >= remaining:
+            raise self._fail(request, None)(RateLimitedError, retry_after_seconds=wait)
+        await self._sleep(wait)
+
+    def _by_status(self, request: Request, reply: Reply) -> VendorError | None:
+        if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
+            return None
+        fail = self._fail(request, reply)
+        if reply.status >= _SERVER_ERROR:
+            return fail(UnavailableError, retry_after_seconds=retry_after_seconds(reply.headers))
+        if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
+            return fail(RateLimitedError, retry_after_seconds=retry_after_seconds(reply.headers))
+        return fail(
+            _KIND_OF_STATUS.get(reply.status, MalformedReplyError if reply.status < HTTPStatus.BAD_REQUEST else RejectedRequestError)
+        )
+
+    def _fail(self, request: Request, reply: Reply | None) -> Fail:
+        def fail(
+            kind: type[E], message: str | None = None, *, retry_after_seconds: float | None = None, vendor_code: str | None = None
+        ) -> E:
+            return kind(
+                message or _MESSAGES[kind].format(crm=self.crm, operation=request.operation),
+                crm=self.crm,
+                operation=request.operation,
+                status=None if reply is None else reply.status,
+                retry_after_seconds=retry_after_seconds,
+                vendor_code=vendor_code,
+            )
+
+        return fail
+
+    def _note(self, error: VendorError | None) -> None:
+        """Keep the Crm's health; log its going away once, and its return once."""
+        if error is None:
+            self.health.last_answer_at = self._clock()
+        elif not isinstance(error, UnavailableError | VendorTimeoutError | CredentialsError | QuotaExceededError):
+            return
+        if (error is None) != (self.health.error is None):
+            if error is None:
+                log.info("CRM %r answers again", self.crm)
+            else:
+                log.warning("CRM %r is not usable: %s (%s)", self.crm, error.code, error.operation)
+        self.health.error = error
+
+    def malformed(self, request: Request, reply: Reply) -> MalformedReplyError:
+        """The error of an answer that cannot be read."""
+        return self._fail(request, reply)(MalformedReplyError)
+
+
+def retry_after_seconds(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
+    """Read `Retry-After`, seconds or an HTTP date (RFC 9110, 10.2.3), capped at an hour; None when absent or unreadable."""
+    value = headers.get("Retry-After")
+    if value is None:
+        return None
+    try:
+        seconds = float(value) if value.strip().isdigit() else (parsedate_to_datetime(value) - (now or datetime.now(UTC))).total_seconds()
+    except (ValueError, TypeError):
+        return None
+    return min(_MAX_RETRY_AFTER_SECONDS, max(0.0, seconds))
+
+
+def with_params(request: Request, *more: tuple[str, str]) -> Request:
+    """The same request with further query parameters."""
+    return replace(request, params=(*request.params, *more))
+
+
+def _remaining(deadline: Deadline | None) -> float | None:
+    return None if deadline is None else deadline.remaining()
+
+
+_KIND_OF_STATUS: Final[Mapping[int, type[VendorError]]] = {
+    HTTPStatus.UNAUTHORIZED: CredentialsError,
+    HTTPStatus.PAYMENT_REQUIRED: QuotaExceededError,
+    HTTPStatus.FORBIDDEN: PermissionDeniedError,
+    HTTPStatus.NOT_FOUND: NotFoundError,
+    HTTPStatus.CONFLICT: ConflictError,
+}
+
+_MESSAGES: Final[Mapping[type[VendorError], str]] = {
+    UnavailableError: "The CRM {crm!r} did not answer {operation}; try again later.",
+    VendorTimeoutError: "The CRM {crm!r} did not answer {operation} in time; ask for less, or try again later.",
+    RateLimitedError: "The CRM {crm!r} takes no more calls for now; try again later.",
+    QuotaExceededError: "The quota of the CRM {crm!r} is used up; raise it with the vendor or wait until it is renewed.",
+    CredentialsError: "The CRM {crm!r} refused its credentials; mend them in the configuration.",
+    PermissionDeniedError: "The credentials of the CRM {crm!r} may not do {operation}; give them the permission at the vendor.",
+    NotFoundError: "The CRM {crm!r} has no such record.",
+    RejectedRequestError: "The CRM {crm!r} refused {operation}.",
+    MalformedReplyError: "The CRM {crm!r} answered {operation} with something that cannot be read.",
+    ConflictError: "The CRM {crm!r} holds another state of the record; read it again.",
+    OutcomeUnknownError: "It is not known whether the CRM {crm!r} did {operation}; look the record up before trying again.",
+}

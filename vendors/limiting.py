@@ -1,0 +1,133 @@
+"""How much a Crm may be asked: concurrency, calls a second, and a circuit that opens when it is down."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+
+from vendors.calls import Clock
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a vendor lets one set of credentials do.
+
+    Args:
+        max_concurrent: Requests under way at once.
+        max_concurrent_per_entity: Requests under way at once for one entity; None for no such rule.
+        calls_per_second: Long-run rate; None for no rule.
+        burst: Calls that may come at once before the rate holds.
+        max_reply_bytes: Size at which an answer is given up.
+    """
+
+    max_concurrent: int
+    max_concurrent_per_entity: int | None = None
+    calls_per_second: float | None = None
+    burst: int = 1
+    max_reply_bytes: int = 32 * 1024 * 1024
+
+
+class Budget:
+    """Spends the limits of one Crm: call slots by semaphore, and a token bucket for the rate."""
+
+    def __init__(self, limits: Limits, *, clock: Clock, sleep: Sleep) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._sleep = sleep
+        self._slots = asyncio.Semaphore(limits.max_concurrent)
+        self._entity_slots: dict[str, asyncio.Semaphore] = {}
+        self._tokens = float(limits.burst)
+        self._filled_at = clock()
+
+    @asynccontextmanager
+    async def slot(self, entity: str | None) -> AsyncGenerator[None, None]:
+        """Wait for a place and for the rate, and hold the place meanwhile."""
+        async with self._entity_slot(entity), self._slots:
+            await self._take_token()
+            yield
+
+    def _entity_slot(self, entity: str | None) -> "asyncio.Semaphore | _NoSlot":
+        if entity is None or self._limits.max_concurrent_per_entity is None:
+            return _NO_SLOT
+        return self._entity_slots.setdefault(entity, asyncio.Semaphore(self._limits.max_concurrent_per_entity))
+
+    async def _take_token(self) -> None:
+        rate = self._limits.calls_per_second
+        if rate is None:
+            return
+        now = self._clock()
+        self._tokens = min(float(self._limits.burst), self._tokens + (now - self._filled_at) * rate)
+        self._filled_at = now
+        self._tokens -= 1
+        if self._tokens < 0:  # tokens below zero are calls that wait already: each later one waits longer
+            await self._sleep(-self._tokens / rate)
+
+
+class _NoSlot:
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(self, *exc: object) -> None:
+        return None
+
+
+_NO_SLOT = _NoSlot()
+
+
+class CircuitState(StrEnum):
+    """Whether calls are let through (CLOSED), refused (OPEN), or tried one at a time (HALF_OPEN)."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class Circuit:
+    """Stops calling a Crm that keeps failing, and finds out by single probes when it is back."""
+
+    def __init__(self, *, clock: Clock, failures_to_open: int = 5, cool_down_seconds: float = 5.0) -> None:
+        self._clock = clock
+        self._failures_to_open = failures_to_open
+        self._cool_down_seconds = cool_down_seconds
+        self._failures = 0
+        self._opened_at: float | None = None
+        self._probing = False
+
+    @property
+    def state(self) -> CircuitState:
+        if self._opened_at is None:
+            return CircuitState.CLOSED
+        return CircuitState.OPEN if self._clock() - self._opened_at < self._cool_down_seconds else CircuitState.HALF_OPEN
+
+    def admits(self) -> bool:
+        """Whether a call may go out now. In the half-open state the first asker becomes the probe."""
+        match self.state:
+            case CircuitState.CLOSED:
+                return True
+            case CircuitState.OPEN:
+                return False
+            case CircuitState.HALF_OPEN:
+                if self._probing:
+                    return False
+                self._probing = True
+                return True
+
+    def retry_after_seconds(self) -> float:
+        """Time until the next probe may go out."""
+        return 0.0 if self._opened_at is None else max(0.0, self._opened_at + self._cool_down_seconds - self._clock())
+
+    def succeeded(self) -> None:
+        self._failures, self._opened_at, self._probing = 0, None, False
+
+    def failed(self) -> None:
+        self._failures += 1
+        self._probing = False
+        if self._failures >= self._failures_to_open:
+            self._opened_at = self._clock()
+
+    def abandoned(self) -> None:
+        """Note that a call ended without telling anything about the vendor, such as by cancellation."""
+        self._probing = False

@@ -1,0 +1,133 @@
+"""Vendors are registered by existing: a folder in here whose package has a `VENDOR`."""
+
+import importlib
+import importlib.util
+import pkgutil
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import aiohttp
+from pydantic import BaseModel, ConfigDict
+
+import vendors
+from vendors.auth import Auth
+from vendors.calls import Clock
+from vendors.http import Judge, VendorHttp, no_judgement
+from vendors.limiting import Limits, Sleep
+from vendors.sandbox import SandboxKind
+
+
+class VendorSettings(BaseModel):
+    """Base of a vendor's settings, which are one Crm's part of the configuration. Secrets are `SecretStr` fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @property
+    @abstractmethod
+    def origin(self) -> str:
+        """The URL that the credentials are sent to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """What a vendor is given to connect one Crm.
+
+    Args:
+        crm: The Crm's key.
+        session: The process's aiohttp session.
+        clock: Monotonic seconds.
+        sleep: Waits.
+        jitter: Gives random numbers from 0 to 1.
+        table_ttl_seconds: How long small tables are kept.
+        proxy: URL of an HTTP proxy.
+        ssl: TLS context, or True for the system's.
+        https: Filled with every `VendorHttp` that was made, for health and limits.
+    """
+
+    crm: str
+    session: aiohttp.ClientSession
+    clock: Clock
+    sleep: Sleep
+    jitter: Callable[[], float]
+    table_ttl_seconds: float = 300.0
+    proxy: str | None = None
+    ssl: Any = True
+    https: list[VendorHttp] = field(default_factory=list[VendorHttp])
+
+    def http(self, *, auth: Auth, limits: Limits, judge: Judge = no_judgement) -> VendorHttp:
+        """Make a way out to the vendor for this Crm."""
+        http = VendorHttp(
+            crm=self.crm,
+            session=self.session,
+            auth=auth,
+            limits=limits,
+            judge=judge,
+            clock=self.clock,
+            sleep=self.sleep,
+            jitter=self.jitter,
+            proxy=self.proxy,
+            ssl=self.ssl,
+        )
+        self.https.append(http)
+        return http
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vendor:
+    """An adapter as its folder declares it.
+
+    Args:
+        key: The folder's name.
+        label: The product's name.
+        settings: Its part of a Crm's configuration.
+        client: Class of its clients; the capability protocols that it implements are what the vendor can do.
+        connect: Makes a client for one Crm; calls nobody yet.
+        extensions: Its own fields: name of the model class they belong to (`Opportunity`, `Stage`, ...) to extension class.
+    """
+
+    key: str
+    label: str
+    settings: type[VendorSettings]
+    client: type
+    connect: Callable[[Link, Any], object]
+    extensions: Mapping[str, type]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crm:
+    """One configured set of credentials for one vendor, connected."""
+
+    key: str
+    label: str
+    vendor: Vendor
+    client: object
+    link: Link
+
+    @property
+    def http(self) -> VendorHttp:
+        """The way out that carries the Crm's reads."""
+        return self.link.https[-1]
+
+
+@cache
+def all_vendors() -> Mapping[str, Vendor]:
+    """Every vendor of this installation by key, in alphabetical order."""
+    found = {name: importlib.import_module(f"vendors.{name}") for name in _folders()}
+    return {name: module.VENDOR for name, module in found.items() if hasattr(module, "VENDOR")}
+
+
+@cache
+def all_sandboxes() -> Mapping[str, SandboxKind]:
+    """Every vendor's sandbox by vendor key, in alphabetical order."""
+    found: dict[str, SandboxKind] = {}
+    for name in _folders():
+        if importlib.util.find_spec(f"vendors.{name}.sandbox") is not None:
+            found[name] = importlib.import_module(f"vendors.{name}.sandbox").SANDBOX
+    return found
+
+
+def _folders() -> list[str]:
+    return sorted(info.name for info in pkgutil.iter_modules(vendors.__path__) if info.ispkg)

@@ -1,0 +1,183 @@
+"""Reading bodies into a vendor's wire models, and the values that vendors write in odd ways.
+
+Bodies go straight from bytes into the typed models. Two cases take a slower way: a row that does not fit costs only that row, and a number
+literal with more digits than a float holds is read exactly.
+"""
+
+import json
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Final, Generic, TypeVar, cast
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
+
+from vendors.http import Reply, Request, VendorHttp
+
+log = logging.getLogger(__name__)
+
+E = TypeVar("E")
+
+# pydantic's JSON reader takes a number for a Decimal field through a float, which is exact up to 15 significant digits.
+_LONG_NUMBER: Final = re.compile(rb"[\[:,]\s*-?(?=[\d.]{16})\d+\.?\d*")
+_FRACTION: Final = re.compile(r"(\.\d{1,6})\d*")
+
+unknown_fields: Counter[tuple[str, str]] = Counter()
+"""How often a wire field that we do not know was seen, by (entity, field)."""
+
+
+class WireModel(BaseModel):
+    """Base of the vendors' wire models: the vendor's spelling, unknown keys tolerated."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True, defer_build=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded(Generic[E]):
+    """A body as its envelope model. `dropped` counts rows that did not fit their model and were left out."""
+
+    value: E
+    dropped: int
+
+
+class Decoder(Generic[E]):
+    """Reads answers of one shape.
+
+    Args:
+        envelope: Type of the whole body.
+        rows: Keys that lead to the list of rows inside the body; empty when there is none, and a misfit then fails the whole.
+        row: Type of one row.
+    """
+
+    def __init__(self, envelope: type[E], *, rows: Sequence[str] = (), row: Any = None) -> None:
+        self._envelope: TypeAdapter[E] = TypeAdapter(envelope)
+        self._rows = rows
+        self._row: TypeAdapter[Any] | None = None if row is None else TypeAdapter(row)
+
+    def read(self, http: VendorHttp, request: Request, reply: Reply) -> Decoded[E]:
+        """Read an answer.
+
+        Raises:
+            MalformedReplyError: It is no JSON, or not of this shape.
+        """
+        try:
+            return self.decode(reply.body)
+        except (ValueError, RecursionError) as cause:
+            log.warning("CRM %r answered %s with an unreadable body (%s)", http.crm, request.operation, type(cause).__name__)
+            raise http.malformed(request, reply) from None  # the cause quotes the body
+
+    def decode(self, body: bytes | str) -> Decoded[E]:
+        """Read a body (raises ValueError or RecursionError)."""
+        raw = body.encode() if isinstance(body, str) else body
+        if _LONG_NUMBER.search(raw) is None:
+            try:
+                return Decoded(self._envelope.validate_json(raw), 0)
+            except ValidationError:
+                if self._row is None:
+                    raise
+        return self._exact(json.loads(raw, parse_float=Decimal))
+
+    def _exact(self, data: Any) -> Decoded[E]:
+        rows = _at(data, self._rows)
+        if self._row is None or rows is None:
+            return Decoded(self._envelope.validate_python(data), 0)
+        good: list[Any] = []
+        for row in rows:
+            try:
+                good.append(self._row.validate_python(row))
+            except ValidationError as error:
+                log.warning("left out a row that does not fit %s: %s", self._row, _places(error))
+        dropped = len(rows) - len(good)
+        rows[:] = good
+        return Decoded(self._envelope.validate_python(data), dropped)
+
+
+def _at(data: Any, keys: Sequence[str]) -> list[Any] | None:
+    for key in keys:
+        data = cast("dict[str, Any]", data).get(key) if isinstance(data, dict) else None
+    return cast("list[Any]", data) if isinstance(data, list) else None
+
+
+def note_unknown(entity: str, names: Iterable[str]) -> None:
+    """Count wire fields that no model and no custom field explains; each is logged the first time."""
+    for name in names:
+        if unknown_fields[entity, name] == 0:
+            log.info("%s carries the unknown field %r", entity, name)
+        unknown_fields[entity, name] += 1
+
+
+def _places(error: ValidationError) -> list[str]:
+    return [".".join(map(str, item["loc"])) + ": " + item["type"] for item in error.errors(include_input=False, include_url=False)][:5]
+
+
+def _none_if_blank(value: Any) -> Any:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _lenient_decimal(value: Any) -> Any:
+    if value is None or isinstance(value, bool) or (isinstance(value, str) and not value.strip()):
+        return None
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def _lenient_bool(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"1": True, "true": True, "0": False, "false": False}.get(value.strip().lower())
+    return bool(value) if isinstance(value, int | float) else None
+
+
+def _lenient_int(value: Any) -> Any:
+    number = _lenient_decimal(value)
+    return None if number is None else int(number)
+
+
+Text = Annotated[str | None, BeforeValidator(_none_if_blank)]
+"""Text whose empty form means nothing."""
+Id = Annotated[str | None, BeforeValidator(_none_if_blank)]
+"""An id, a JSON string or number, kept as text."""
+Number = Annotated[Decimal | None, BeforeValidator(_lenient_decimal)]
+"""A decimal sent as a number or a string; what is no number is None."""
+Flag = Annotated[bool | None, BeforeValidator(_lenient_bool)]
+"""A boolean sent as such, as 0 or 1, or as text; anything else is None."""
+Whole = Annotated[int | None, BeforeValidator(_lenient_int)]
+"""An integer sent as a number or a string; what is no number is None."""
+
+
+def instant(text: str | None, *, naive_in: Any = UTC) -> datetime | None:
+    """Read a date and time: `T` or a space, 0 to 9 fraction digits, an offset or none (then `naive_in`). None when it is none."""
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(_FRACTION.sub(r"\1", text.strip()))
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=naive_in)
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def day(text: str | None) -> date | None:
+    """The calendar day of a date, or of a date and time in the offset it was written with. None when it is none."""
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text.strip()[:10])
+    except ValueError:
+        return None
+
+
+def percent(value: Decimal | float | None) -> float | None:
+    """A percentage from 0 to 100, or None when it is outside: it is not clamped, because that would invent a number."""
+    return float(value) if value is not None and 0 <= value <= 100 else None  # noqa: PLR2004
+
+
+def joined(*parts: str | None) -> str | None:
+    """Names joined by a space, blanks left out; None when nothing is left."""
+    return " ".join(part.strip() for part in parts if part and part.strip()) or None
