@@ -8,13 +8,13 @@ import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Final, Generic, TypeVar, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from vendors.http import Reply, Request, VendorHttp
 
@@ -38,10 +38,10 @@ class WireModel(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Decoded(Generic[E]):
-    """A body as its envelope model. `dropped` counts rows that did not fit their model and were left out."""
+    """A body as its envelope model. `dropped` holds the rows that did not fit their model and were left out, as they came."""
 
     value: E
-    dropped: int
+    dropped: Sequence[Mapping[str, Any]] = ()
 
 
 class Decoder(Generic[E]):
@@ -75,7 +75,7 @@ class Decoder(Generic[E]):
         raw = body.encode() if isinstance(body, str) else body
         if _LONG_NUMBER.search(raw) is None:
             try:
-                return Decoded(self._envelope.validate_json(raw), 0)
+                return Decoded(self._envelope.validate_json(raw))
             except ValidationError:
                 if self._row is None:
                     raise
@@ -84,14 +84,15 @@ class Decoder(Generic[E]):
     def _exact(self, data: Any) -> Decoded[E]:
         rows = _at(data, self._rows)
         if self._row is None or rows is None:
-            return Decoded(self._envelope.validate_python(data), 0)
+            return Decoded(self._envelope.validate_python(data))
         good: list[Any] = []
+        dropped: list[Mapping[str, Any]] = []
         for row in rows:
             try:
                 good.append(self._row.validate_python(row))
             except ValidationError as error:
+                dropped.append(cast("dict[str, Any]", row) if isinstance(row, dict) else {})
                 log.warning("left out a row that does not fit %s: %s", self._row, _places(error))
-        dropped = len(rows) - len(good)
         rows[:] = good
         return Decoded(self._envelope.validate_python(data), dropped)
 
@@ -99,7 +100,10 @@ class Decoder(Generic[E]):
 def _at(data: Any, keys: Sequence[str]) -> list[Any] | None:
     for key in keys:
         data = cast("dict[str, Any]", data).get(key) if isinstance(data, dict) else None
-    return cast("list[Any]", data) if isinstance(data, list) else None
+    if not isinstance(data, list):
+        return None
+    rows: list[Any] = data  # pyright: ignore[reportUnknownVariableType]  # JSON comes in untyped
+    return rows
 
 
 def note_unknown(entity: str, names: Iterable[str]) -> None:
@@ -116,6 +120,16 @@ def _places(error: ValidationError) -> list[str]:
 
 def _none_if_blank(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
+
+
+def _id_text(value: Any) -> Any:
+    if isinstance(value, float | Decimal) and value == int(value):
+        return str(int(value))
+    return _none_if_blank(value)
+
+
+def _text_of(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _lenient_decimal(value: Any) -> Any:
@@ -141,14 +155,20 @@ def _lenient_int(value: Any) -> Any:
 
 Text = Annotated[str | None, BeforeValidator(_none_if_blank)]
 """Text whose empty form means nothing."""
-Id = Annotated[str | None, BeforeValidator(_none_if_blank)]
-"""An id, a JSON string or number, kept as text."""
+Key = Annotated[str, Field(min_length=1), BeforeValidator(_id_text)]
+"""The id of a row, a JSON string or number, kept as text; a row without one does not fit."""
+Id = Annotated[str | None, BeforeValidator(_id_text)]
+"""An id that may be missing, a JSON string or number, kept as text."""
 Number = Annotated[Decimal | None, BeforeValidator(_lenient_decimal)]
 """A decimal sent as a number or a string; what is no number is None."""
 Flag = Annotated[bool | None, BeforeValidator(_lenient_bool)]
 """A boolean sent as such, as 0 or 1, or as text; anything else is None."""
 Whole = Annotated[int | None, BeforeValidator(_lenient_int)]
 """An integer sent as a number or a string; what is no number is None."""
+
+
+Raw = Annotated[str | None, BeforeValidator(_text_of)]
+"""Text as it came; what is no text is None."""
 
 
 def instant(text: str | None, *, naive_in: Any = UTC) -> datetime | None:
@@ -171,6 +191,12 @@ def day(text: str | None) -> date | None:
         return date.fromisoformat(text.strip()[:10])
     except ValueError:
         return None
+
+
+Instant = Annotated[datetime | None, BeforeValidator(lambda value: instant(_text_of(value)))]
+"""A date and time, in UTC; without an offset it is taken as UTC."""
+Day = Annotated[date | None, BeforeValidator(lambda value: day(_text_of(value)))]
+"""A calendar day."""
 
 
 def percent(value: Decimal | float | None) -> float | None:

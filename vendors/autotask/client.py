@@ -1,0 +1,308 @@
+"""A client of the Autotask REST API: reads by `POST {Entity}/query`, by keyset over ids, and picklists from the metadata."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+import orjson
+from pydantic import SecretStr
+
+from vendors.auth import Access, FixedAccess, ObtainedAccess, directory
+from vendors.autotask import mapping, wire
+from vendors.autotask.settings import Settings
+from vendors.capabilities import ById, EntityCheck, Page, PageRequest, Row
+from vendors.errors import CredentialsError, PermissionDeniedError, RateLimitedError, RejectedRequestError, VendorError
+from vendors.http import Fail, Reply, Request, retry_after_seconds
+from vendors.limiting import Limits
+from vendors.model import Account, Contact, CustomFieldDefinition, Opportunity, Pipeline, Selection, User
+from vendors.paging import LoopGuard, all_pages, in_chunks
+from vendors.registry import Link
+from vendors.tables import Table
+from vendors.wire import Decoded, Decoder
+
+T = TypeVar("T")
+
+# Source: Autotask REST "Thresholds and limits" and "Thread limiting" (vendor help): 10,000 requests an hour for a customer's database,
+# 3 requests at once for an entity. The server counts a request for a moment after its answer, so 2 are used.
+LIMITS: Final = Limits(max_concurrent=10, max_concurrent_per_entity=2, calls_per_second=10_000 / 3_600, burst=500)
+_ZONE_LIMITS: Final = Limits(max_concurrent=2)
+# Source: Autotask REST "Advanced query features" (vendor help): at most 500 rows a page, at most 500 conditions and list members.
+_MAX_ROWS: Final = 500
+_MAX_IDS: Final = 500
+_ZONE_LIFETIME_SECONDS: Final = 12 * 3_600.0
+_REST_PATH: Final = "atservicesrest/v1.0/"
+_METADATA_OF: Final = {"opportunity": "Opportunities", "account": "Companies", "contact": "Contacts"}
+
+
+class Client:
+    """Reads one Autotask database. Ids are the vendor's numbers as text; 0 is a legal company."""
+
+    def __init__(self, link: Link, settings: Settings) -> None:
+        self._crm = link.crm
+        self._settings = settings
+        headers: dict[str, SecretStr | str] = {
+            "ApiIntegrationCode": settings.integration_code,
+            "UserName": settings.username,
+            "Secret": settings.secret,
+        }
+        self._zone_http = link.http(auth=FixedAccess(settings.zone_url, {}), limits=_ZONE_LIMITS, judge=judge)
+        self._headers = FixedAccess(settings.zone_url, headers)
+        self._http = link.http(
+            auth=ObtainedAccess(self._find_zone, lifetime_seconds=_ZONE_LIFETIME_SECONDS, clock=link.clock), limits=LIMITS, judge=judge
+        )
+
+        def table(load: Any) -> Table[Any]:
+            return Table(load, ttl_seconds=link.table_ttl_seconds, clock=link.clock)
+
+        self._picklists: Table[mapping.Picklists] = table(lambda: self._load_picklists("Opportunities"))
+        self._company_picklists: Table[mapping.Picklists] = table(lambda: self._load_picklists("Companies"))
+        self._currencies: Table[mapping.Currencies] = table(self._load_currencies)
+        self._users: Table[Mapping[str, User]] = table(self._load_users)
+        self._definitions: Table[Sequence[CustomFieldDefinition]] = table(self._load_definitions)
+
+    async def opportunities_page(self, request: PageRequest) -> Page[Opportunity]:
+        return await self._opportunity_page(request, [])
+
+    async def account_opportunities_page(self, account_id: str, request: PageRequest) -> Page[Opportunity]:
+        return await self._opportunity_page(request, [_condition("eq", "companyID", int(account_id))]) if account_id.isdigit() else _NOTHING
+
+    async def opportunities_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Opportunity]:
+        async def read(chunk: Sequence[str]) -> ById[Opportunity]:
+            answer, _ = await asyncio.gather(
+                self._query("Opportunities", wire.OPPORTUNITIES, [_in(chunk)], fields=mapping.opportunity_fields(selection)),
+                self._tables_for(selection),
+            )
+            return {row.local_id: row for row in await self._opportunities(answer.value.items, selection)}
+
+        return await in_chunks(_numbers(ids), _MAX_IDS, read)
+
+    async def pipelines(self) -> Sequence[Pipeline]:
+        return [mapping.pipeline_from_picklist(self._crm, self._settings.pipeline_name, await self._picklists.get())]
+
+    async def users_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[User]:  # noqa: ARG002  # the kept table is whole
+        users = await self._users.get()
+        if any(user_id not in users for user_id in ids):
+            users = await self._users.get_after_miss()
+        return {user_id: users[user_id] for user_id in ids if user_id in users}
+
+    async def accounts_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Account]:
+        async def read(chunk: Sequence[str]) -> ById[Account]:
+            answer, picklists, currencies = await asyncio.gather(
+                self._query("Companies", wire.COMPANIES, [_in(chunk)], fields=mapping.account_fields(selection)),
+                self._or(self._company_picklists, mapping.Picklists(), wanted=selection.wants("Account", "industry")),
+                self._or(self._currencies, mapping.Currencies(), wanted=selection.wants("Account", "currency")),
+            )
+            read_fields = selection.of("Account")
+            rows = [
+                mapping.account_from_wire(self._crm, row, picklists=picklists, currencies=currencies, read_fields=read_fields)
+                for row in answer.value.items
+            ]
+            return {row.local_id: row for row in rows}
+
+        return await in_chunks(_numbers(ids), _MAX_IDS, read)
+
+    async def contacts_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Contact]:
+        async def read(chunk: Sequence[str]) -> ById[Contact]:
+            answer = await self._query("Contacts", wire.CONTACTS, [_in(chunk)], fields=mapping.contact_fields(selection))
+            return {row.id: mapping.contact_from_wire(self._crm, row, read_fields=selection.of("Contact")) for row in answer.value.items}
+
+        return await in_chunks(_numbers(ids), _MAX_IDS, read)
+
+    async def account_contacts_page(self, account_id: str, request: PageRequest) -> Page[Contact]:
+        if not account_id.isdigit():
+            return _NOTHING
+        answer = await self._query(
+            "Contacts",
+            wire.CONTACTS,
+            [_condition("eq", "companyID", int(account_id)), *_after(request.position)],
+            fields=mapping.contact_fields(request.selection),
+            size=request.size,
+        )
+        read_fields = request.selection.of("Contact")
+        return _page([mapping.contact_from_wire(self._crm, row, read_fields=read_fields) for row in answer.value.items], answer)
+
+    async def custom_field_definitions(self) -> Sequence[CustomFieldDefinition]:
+        return await self._definitions.get()
+
+    async def base_currency(self) -> str | None:
+        return (await self._currencies.get()).internal
+
+    async def check(self) -> Sequence[EntityCheck]:
+        return await asyncio.gather(
+            *(self._check(entity) for entity in ("Opportunities", "Companies", "Contacts", "Resources", "Currencies"))
+        )
+
+    async def _check(self, entity: str) -> EntityCheck:
+        try:
+            await self._http.send(_query_request(entity, [_EVERYTHING], fields=["id"], size=1))
+        except VendorError as error:
+            return EntityCheck(entity=entity, error=error)
+        return EntityCheck(entity=entity, error=None)
+
+    async def _opportunity_page(self, request: PageRequest, conditions: Sequence[object]) -> Page[Opportunity]:
+        answer, _ = await asyncio.gather(
+            self._query(
+                "Opportunities",
+                wire.OPPORTUNITIES,
+                [*conditions, *(_after(request.position) or ([] if conditions else [_EVERYTHING]))],
+                fields=mapping.opportunity_fields(request.selection),
+                size=request.size,
+            ),
+            self._tables_for(request.selection),
+        )
+        return _page(await self._opportunities(answer.value.items, request.selection), answer)
+
+    async def _opportunities(self, rows: Sequence[wire.Opportunity], selection: Selection) -> list[Opportunity]:
+        picklists, currencies, definitions = await self._tables_for(selection)
+        read_fields = None if mapping.opportunity_fields(selection) is None else selection.of("Opportunity")
+        return [
+            mapping.opportunity_from_wire(
+                self._crm, row, picklists=picklists, currencies=currencies, custom_fields=definitions, read_fields=read_fields
+            )
+            for row in rows
+        ]
+
+    async def _tables_for(self, selection: Selection) -> tuple[mapping.Picklists, mapping.Currencies, Mapping[str, CustomFieldDefinition]]:
+        picklists, currencies, definitions = await asyncio.gather(
+            self._or(self._picklists, mapping.Picklists(), wanted=mapping.needs_picklists(selection)),
+            self._or(self._currencies, mapping.Currencies(), wanted=selection.wants("Opportunity", "cost")),
+            self._or(self._definitions, (), wanted=selection.wants("Opportunity", "custom_fields")),
+        )
+        return picklists, currencies, {entry.key: entry for entry in definitions if entry.applies_to == "opportunity"}
+
+    async def _or(self, table: Table[T], default: T, *, wanted: bool) -> T:
+        return await table.get() if wanted else default
+
+    async def _query(
+        self,
+        entity: str,
+        decoder: Decoder[wire.Items[T]],
+        conditions: Sequence[object],
+        *,
+        fields: Sequence[str] | None,
+        size: int = _MAX_ROWS,
+    ) -> Decoded[wire.Items[T]]:
+        request = _query_request(entity, conditions, fields=fields, size=size)
+        return decoder.read(self._http, request, await self._http.send(request))
+
+    async def _all(self, entity: str, decoder: Decoder[wire.Items[T]], fields: Sequence[str]) -> list[T]:
+        async def page(after: str | None) -> tuple[Sequence[T], str | None]:
+            items = (await self._query(entity, decoder, _after(after) or [_EVERYTHING], fields=fields)).value
+            last: Any = items.items[-1] if items.items and items.pageDetails.nextPageUrl else None
+            return items.items, None if last is None else last.id
+
+        return await all_pages(page, LoopGuard(crm=self._crm, operation=f"{entity}.query"))
+
+    async def _load_picklists(self, entity: str) -> mapping.Picklists:
+        request = Request(operation=f"{entity}.fields", path=f"{entity}/entityInformation/fields", entity=entity)
+        return mapping.picklists_from_wire(wire.FIELDS.read(self._http, request, await self._http.send(request)).value.entries)
+
+    async def _load_currencies(self) -> mapping.Currencies:
+        return mapping.currencies_from_wire(await self._all("Currencies", wire.CURRENCIES, ["id", "name", "isInternalCurrency"]))
+
+    async def _load_users(self) -> Mapping[str, User]:
+        rows = await self._all("Resources", wire.RESOURCES, ["id", "firstName", "lastName", "email", "isActive"])
+        return {row.id: mapping.user_from_wire(self._crm, row) for row in rows}
+
+    async def _load_definitions(self) -> Sequence[CustomFieldDefinition]:
+        async def of(applies_to: str, entity: str) -> list[CustomFieldDefinition]:
+            request = Request(operation=f"{entity}.userDefinedFields", path=f"{entity}/entityInformation/userDefinedFields", entity=entity)
+            entries = wire.FIELDS.read(self._http, request, await self._http.send(request)).value.entries
+            return [mapping.definition_from_wire(self._crm, applies_to, entry) for entry in entries]
+
+        found = await asyncio.gather(*(of(applies_to, entity) for applies_to, entity in _METADATA_OF.items()))
+        return [definition for definitions in found for definition in definitions]
+
+    async def _find_zone(self) -> Access:
+        """Ask which host serves the user's database.
+
+        Source: Autotask REST "Zone information" (vendor help): unauthenticated, and 500 for an unknown user.
+        """
+        request = Request(operation="zoneInformation", path=f"{_REST_PATH}zoneInformation", params=[("user", self._settings.username)])
+        reply = await self._zone_http.send(request)
+        url = directory(wire.ZONE.read(self._zone_http, request, reply).value.url).joinpath("v1.0/")
+        if not self._may_be_zone(str(url.origin())):
+            raise self._zone_http.malformed(request, reply)
+        return Access(url, (await self._headers.access()).headers)
+
+    def _may_be_zone(self, origin: str) -> bool:
+        host = origin.removeprefix("https://webservices").removesuffix(".autotask.net")
+        vendors_own = origin.startswith("https://webservices") and origin.endswith(".autotask.net") and host.isdigit()
+        return vendors_own or origin in self._settings.zone_origins
+
+
+def judge(request: Request, reply: Reply, fail: Fail) -> VendorError | None:
+    """Read the vendor's errors, which come with HTTP 500 also when the request is at fault.
+
+    Source: texts seen by public clients; the vendor documents none. They are matched loosely and never passed on.
+    """
+    if reply.status < 400:  # noqa: PLR2004
+        return None
+    try:
+        failure = wire.FAILURE.decode(reply.body).value
+    except (ValueError, RecursionError):
+        return None
+    text = " ".join(map(str, failure.errors)).lower()
+    if "threshold" in text:
+        return fail(RateLimitedError, retry_after_seconds=retry_after_seconds(reply.headers))
+    if "zone information" in text or "integration code" in text or "integrationcode" in text:
+        return fail(CredentialsError)
+    if "permission" in text:
+        return fail(PermissionDeniedError)
+    if reply.status == 500 and failure.errors:  # noqa: PLR2004
+        # Source: Autotask REST: validation and reference errors are 500 with `errors`; trying again would not help.
+        return fail(RejectedRequestError)
+    return None
+
+
+def _query_request(entity: str, conditions: Sequence[object], *, fields: Sequence[str] | None, size: int = _MAX_ROWS) -> Request:
+    body: dict[str, object] = {"MaxRecords": min(size, _MAX_ROWS), "filter": conditions}
+    if fields is not None:
+        body["IncludeFields"] = fields
+    return Request(
+        operation=f"{entity}.query",
+        method="POST",
+        path=f"{entity}/query",
+        body=orjson.dumps(body),
+        content_type="application/json",
+        entity=entity,
+    )
+
+
+def _condition(operator: str, name: str, value: object) -> dict[str, object]:
+    return {"op": operator, "field": name, "value": value}
+
+
+# `exist` takes no value. "id greater than 0" would leave out company 0.
+_EVERYTHING: Final[dict[str, object]] = {"op": "exist", "field": "id"}
+_NOTHING: Final[Page[Any]] = Page(rows=(), has_more=False)
+
+
+def _in(ids: Sequence[str]) -> dict[str, object]:
+    return _condition("in", "id", [int(local_id) for local_id in ids])
+
+
+def _after(position: str | None) -> list[dict[str, object]]:
+    return [] if position is None else [_condition("gt", "id", int(position))]
+
+
+def _numbers(ids: Sequence[str]) -> list[str]:
+    """Only ids that the vendor could have given; the others exist nowhere."""
+    return [local_id for local_id in ids if local_id.lstrip("-").isdigit()]
+
+
+def _page(records: Sequence[Any], answer: Decoded[wire.Items[Any]]) -> Page[Any]:
+    rows = [Row(record, record.local_id) for record in records]
+    seen = [int(row.position) for row in rows] + [
+        int(row["id"]) for row in answer.dropped if isinstance(row, dict) and _is_number(row.get("id"))
+    ]
+    return Page(
+        rows=rows,
+        has_more=bool(answer.value.pageDetails.nextPageUrl),
+        position=str(max(seen)) if seen else None,
+        dropped=len(answer.dropped),
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | str) and str(value).replace(".0", "").isdigit()
