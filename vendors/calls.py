@@ -38,18 +38,37 @@ class VendorCall:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned:
+    """Something odd in a vendor's data that did not stop the answer, such as a probability of 140."""
+
+    crm: str
+    code: str
+    message: str
+
+
 @dataclass(slots=True)
 class CallRecorder:
-    """Collects the vendor calls made within a scope, and passes them on to the scope around it."""
+    """Collects the vendor calls and warnings of a scope, and passes them on to the scope around it."""
 
     parent: "CallRecorder | None" = None
     calls: list[VendorCall] = field(default_factory=list[VendorCall])
+    warnings: list[Warned] = field(default_factory=list[Warned])
 
     def add(self, call: VendorCall) -> None:
         self.calls.append(call)
         if self.parent is not None:
             self.parent.add(call)
 
+    def warn(self, warned: Warned) -> None:
+        if len(self.warnings) < MAX_WARNINGS:
+            self.warnings.append(warned)
+        if self.parent is not None:
+            self.parent.warn(warned)
+
+
+MAX_WARNINGS = 20
+"""More warnings than that are not kept: they say the same again."""
 
 _deadline: ContextVar[Deadline | None] = ContextVar("vendor_deadline", default=None)
 _recorder: ContextVar[CallRecorder | None] = ContextVar("vendor_call_recorder", default=None)
@@ -67,6 +86,13 @@ def record_call(call: VendorCall) -> None:
         recorder.add(call)
 
 
+def warn(crm: str, code: str, message: str) -> None:
+    """Tell whoever listens that a vendor's data is odd; `code` is a stable word in capitals."""
+    recorder = _recorder.get()
+    if recorder is not None:
+        recorder.warn(Warned(crm=crm, code=code, message=message))
+
+
 @contextmanager
 def deadline_scope(deadline: Deadline | None) -> Generator[None, None, None]:
     """Let everything called within this scope end by the deadline."""
@@ -78,9 +104,9 @@ def deadline_scope(deadline: Deadline | None) -> Generator[None, None, None]:
 
 
 @contextmanager
-def recording() -> Generator[CallRecorder, None, None]:
-    """Collect the vendor calls made within this scope."""
-    recorder = CallRecorder(parent=_recorder.get())
+def recording(recorder: CallRecorder | None = None) -> Generator[CallRecorder, None, None]:
+    """Collect the vendor calls made within this scope, in that recorder or in one that passes them on to the scope around it."""
+    recorder = recorder or CallRecorder(parent=_recorder.get())
     token = _recorder.set(recorder)
     try:
         yield recorder

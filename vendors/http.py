@@ -97,11 +97,11 @@ class Fail(Protocol):
         ...
 
 
-Judge = Callable[[Request, Reply, Fail], VendorError | None]
+Judge = Callable[[Reply, Fail], VendorError | None]
 """A vendor's own reading of an answer: an error, or None to let the HTTP status decide."""
 
 
-def no_judgement(request: Request, reply: Reply, fail: Fail) -> VendorError | None:  # noqa: ARG001  # the shape of a Judge
+def no_judgement(reply: Reply, fail: Fail) -> VendorError | None:  # noqa: ARG001  # the shape of a Judge
     """For a vendor whose HTTP status says it all."""
     return None
 
@@ -241,7 +241,7 @@ class VendorHttp:
                 raise
             finally:
                 record_call(VendorCall(crm=self.crm, operation=request.operation, status=status, seconds=self._clock() - started))
-            error = self._judge(request, reply, self._fail(request, reply)) or self._by_status(request, reply)
+            error = self._judge(reply, self._fail(request, reply)) or self._by_status(request, reply)
             if isinstance(error, UnavailableError):
                 self.circuit.failed()
             else:

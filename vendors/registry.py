@@ -122,11 +122,9 @@ def all_vendors() -> Mapping[str, Vendor]:
 @cache
 def all_sandboxes() -> Mapping[str, SandboxKind]:
     """Every vendor's sandbox by vendor key, in alphabetical order."""
-    found: dict[str, SandboxKind] = {}
-    for name in _folders():
-        if importlib.util.find_spec(f"vendors.{name}.sandbox") is not None:
-            found[name] = importlib.import_module(f"vendors.{name}.sandbox").SANDBOX
-    return found
+    named = [name for name in _folders() if importlib.util.find_spec(f"vendors.{name}.sandbox") is not None]
+    found = {name: importlib.import_module(f"vendors.{name}.sandbox") for name in named}
+    return {name: module.SANDBOX for name, module in found.items() if hasattr(module, "SANDBOX")}
 
 
 def _folders() -> list[str]:

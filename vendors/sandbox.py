@@ -18,7 +18,19 @@ OptionValue = str | int | bool
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 FaultKind = Literal[
-    "status", "hang", "drip", "reset", "reset_mid_body", "cut_json", "html", "empty", "deep_json", "endless", "redirect", "wrong_type"
+    "status",
+    "hang",
+    "drip",
+    "reset",
+    "reset_mid_body",
+    "cut_json",
+    "html",
+    "empty",
+    "deep_json",
+    "endless",
+    "redirect",
+    "wrong_type",
+    "bad_row",
 ]
 _MAX_LOGGED_BODY = 65_536
 _ENDLESS_CHUNKS = 4_096
@@ -263,8 +275,28 @@ async def _act_out(fault: Fault, request: web.Request, handler: Handler) -> web.
             return web.Response(status=500)
         case "endless":
             return await _endless(request)
+        case "bad_row":
+            return _with_bad_row(await handler(request))
         case "cut_json" | "drip" | "reset_mid_body":
             return await _spoil(fault.kind, request, await handler(request))
+
+
+def _with_bad_row(whole: web.StreamResponse) -> web.Response:
+    """Put something that is no record in the place of the first record of the answer's longest list."""
+    assert isinstance(whole, web.Response), "only whole answers can be changed"
+    data = json.loads(whole.text or "null")
+    longest: list[Any] = []
+    waiting = [data]
+    while waiting:
+        item: Any = waiting.pop()
+        if isinstance(item, list):
+            rows: list[Any] = item  # pyright: ignore[reportUnknownVariableType]  # JSON comes in untyped
+            longest = rows if len(rows) > len(longest) else longest
+        elif isinstance(item, dict):
+            members: dict[str, Any] = item  # pyright: ignore[reportUnknownVariableType]  # JSON comes in untyped
+            waiting.extend(members.values())
+    longest[:1] = [{"id": {"no": "id"}}]
+    return web.json_response(data, status=whole.status)
 
 
 async def _spoil(

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final, Generic, TypeVar, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
+from vendors.calls import warn
 from vendors.http import Reply, Request, VendorHttp
 
 log = logging.getLogger(__name__)
@@ -199,9 +200,18 @@ Day = Annotated[date | None, BeforeValidator(lambda value: day(_text_of(value)))
 """A calendar day."""
 
 
-def percent(value: Decimal | float | None) -> float | None:
-    """A percentage from 0 to 100, or None when it is outside: it is not clamped, because that would invent a number."""
-    return float(value) if value is not None and 0 <= value <= 100 else None  # noqa: PLR2004
+def percent(value: Decimal | float | None, *, crm: str, of: str) -> float | None:
+    """A percentage from 0 to 100. Outside it is None and warned of: clamping it would invent a number.
+
+    Args:
+        value: What the vendor sent.
+        crm: Key of the Crm.
+        of: What it is a percentage of, such as `probability of opportunity '311'`, for the warning.
+    """
+    if value is None or 0 <= value <= 100:  # noqa: PLR2004
+        return None if value is None else float(value)
+    warn(crm, "PERCENT_OUT_OF_RANGE", f"The {of} is {value} and not from 0 to 100; it is shown as null.")
+    return None
 
 
 def joined(*parts: str | None) -> str | None:

@@ -30,6 +30,16 @@ _ZONE_LIMITS: Final = Limits(max_concurrent=2)
 _MAX_ROWS: Final = 500
 _MAX_IDS: Final = 500
 _ZONE_LIFETIME_SECONDS: Final = 12 * 3_600.0
+_CLIENT_ERROR: Final = 400
+_SERVER_ERROR: Final = 500
+# Source: texts seen by public clients; the vendor documents none. They are matched loosely and never passed on.
+_KIND_OF_TEXT: Final[Sequence[tuple[str, type[VendorError]]]] = (
+    ("threshold", RateLimitedError),
+    ("zone information", CredentialsError),
+    ("integration code", CredentialsError),
+    ("integrationcode", CredentialsError),
+    ("permission", PermissionDeniedError),
+)
 _REST_PATH: Final = "atservicesrest/v1.0/"
 _METADATA_OF: Final = {"opportunity": "Opportunities", "account": "Companies", "contact": "Contacts"}
 
@@ -231,28 +241,20 @@ class Client:
         return vendors_own or origin in self._settings.zone_origins
 
 
-def judge(request: Request, reply: Reply, fail: Fail) -> VendorError | None:
-    """Read the vendor's errors, which come with HTTP 500 also when the request is at fault.
-
-    Source: texts seen by public clients; the vendor documents none. They are matched loosely and never passed on.
-    """
-    if reply.status < 400:  # noqa: PLR2004
+def judge(reply: Reply, fail: Fail) -> VendorError | None:
+    """Read the vendor's errors, which come with HTTP 500 also when the request is at fault."""
+    if reply.status < _CLIENT_ERROR:
         return None
     try:
         failure = wire.FAILURE.decode(reply.body).value
     except (ValueError, RecursionError):
         return None
     text = " ".join(map(str, failure.errors)).lower()
-    if "threshold" in text:
-        return fail(RateLimitedError, retry_after_seconds=retry_after_seconds(reply.headers))
-    if "zone information" in text or "integration code" in text or "integrationcode" in text:
-        return fail(CredentialsError)
-    if "permission" in text:
-        return fail(PermissionDeniedError)
-    if reply.status == 500 and failure.errors:  # noqa: PLR2004
-        # Source: Autotask REST: validation and reference errors are 500 with `errors`; trying again would not help.
-        return fail(RejectedRequestError)
-    return None
+    kind = next((kind for words, kind in _KIND_OF_TEXT if words in text), None)
+    if kind is not None:
+        return fail(kind, retry_after_seconds=retry_after_seconds(reply.headers))
+    # Source: Autotask REST: validation and reference errors are 500 with `errors`; trying again would not help.
+    return fail(RejectedRequestError) if reply.status == _SERVER_ERROR and failure.errors else None
 
 
 def _query_request(entity: str, conditions: Sequence[object], *, fields: Sequence[str] | None, size: int = _MAX_ROWS) -> Request:
@@ -293,9 +295,7 @@ def _numbers(ids: Sequence[str]) -> list[str]:
 
 def _page(records: Sequence[Any], answer: Decoded[wire.Items[Any]]) -> Page[Any]:
     rows = [Row(record, record.local_id) for record in records]
-    seen = [int(row.position) for row in rows] + [
-        int(row["id"]) for row in answer.dropped if isinstance(row, dict) and _is_number(row.get("id"))
-    ]
+    seen = [int(row.position) for row in rows] + [int(row["id"]) for row in answer.dropped if _is_number(row.get("id"))]
     return Page(
         rows=rows,
         has_more=bool(answer.value.pageDetails.nextPageUrl),

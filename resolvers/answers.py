@@ -1,0 +1,71 @@
+"""What happens around every operation: the selection is found before it runs, and its errors and warnings are put in order after it."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationDefinitionNode, get_operation_ast
+from strawberry.extensions import SchemaExtension
+
+from resolvers.context import Context
+from resolvers.errors import is_unexpected, shown
+from resolvers.selection import selection_of
+from vendors.calls import MAX_WARNINGS, recording
+
+log = logging.getLogger(__name__)
+
+
+class Answers(SchemaExtension):
+    """Prepares the context of an operation, and shows its errors as clients may see them."""
+
+    def on_execute(self) -> Iterator[None]:
+        """Find what the operation reads, before the first resolver runs."""
+        execution = self.execution_context
+        schema: GraphQLSchema = execution.schema._schema  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # it has no public name
+        document = execution.graphql_document
+        operation = None if document is None else get_operation_ast(document, execution.operation_name)
+        if isinstance(execution.context, Context) and document is not None and isinstance(operation, OperationDefinitionNode):
+            execution.context.selection = selection_of(schema, document, operation)
+            with recording(execution.context.recorder):
+                yield
+        else:
+            yield
+
+    def on_operation(self) -> Iterator[None]:
+        """Add the errors of lists, and mask what nobody but us should read."""
+        yield
+        result = self.execution_context.result
+        if isinstance(result, ExecutionResult):
+            self._put_in_order(result)
+
+    def on_stream_result(self, result: Any) -> Iterator[None]:
+        """Do the same for every answer of a subscription."""
+        if isinstance(result, ExecutionResult):
+            self._put_in_order(result)
+        yield
+
+    def get_results(self) -> dict[str, Any]:
+        """Tell odd data of the vendors as `extensions.warnings`."""
+        context = self.execution_context.context
+        if not isinstance(context, Context) or not context.recorder.warnings:
+            return {}
+        warnings = dict.fromkeys(context.recorder.warnings)
+        return {
+            "warnings": [
+                {"code": warned.code, "crm": warned.crm, "path": None, "message": warned.message}
+                for warned in list(warnings)[:MAX_WARNINGS]
+            ]
+        }
+
+    def _put_in_order(self, result: ExecutionResult) -> None:
+        context = self.execution_context.context
+        errors: list[GraphQLError] = list(result.errors or [])
+        crms = {}
+        if isinstance(context, Context):
+            errors += context.list_errors
+            context.list_errors = []
+            crms = dict(context.crms)
+        result.errors = [shown(error, crms) for error in errors] or None
+        for before, after in zip(errors, result.errors or [], strict=True):
+            if is_unexpected(after):
+                log.error("a resolver failed at %s", after.path, exc_info=before.original_error)

@@ -1,0 +1,15 @@
+"""Arguments that several fields take."""
+
+from typing import Annotated
+
+import strawberry
+
+from resolvers.paging import DEFAULT_FIRST, MAX_FIRST
+
+First = Annotated[int, strawberry.argument(description=f"Number of rows, from 1 to {MAX_FIRST}; {DEFAULT_FIRST} when absent.")]
+After = Annotated[str | None, strawberry.argument(description="Cursor of the row before the page: a page's `endCursor`.")]
+CrmKey = Annotated[str, strawberry.argument(description="Key of the CRM, as `crms { key }` lists it.")]
+CrmKeys = Annotated[list[str] | None, strawberry.argument(description="Keys of the CRMs to ask; all when absent.")]
+IncludeDeleted = Annotated[bool, strawberry.argument(description="Whether rows that the vendor keeps as deleted are listed too.")]
+GlobalId = Annotated[strawberry.ID, strawberry.argument(description="Global id, from the `id` field of an answer.")]
+GlobalIds = Annotated[list[strawberry.ID], strawberry.argument(description="Global ids; at most 100.")]

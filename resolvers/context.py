@@ -1,0 +1,84 @@
+"""What one operation carries, and the protocols that the server fulfils for it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from graphql import GraphQLError
+
+from resolvers.errors import UserError
+from resolvers.loaders import Loaders
+from vendors.calls import CallRecorder
+from vendors.errors import ErrorCode
+from vendors.model import EVERYTHING, Selection
+from vendors.registry import Crm
+
+
+class CursorCodec(Protocol):
+    """Makes cursors that cannot be tampered with."""
+
+    def seal(self, content: bytes) -> str:
+        """Give content as an opaque cursor."""
+        ...
+
+    def open(self, cursor: str) -> bytes | None:
+        """Give a cursor's content; None when it is not one of ours."""
+        ...
+
+
+class Clocks(Protocol):
+    """The time, handed in so that tests can set it."""
+
+    def monotonic(self) -> float: ...
+
+    def utc_timestamp(self) -> float: ...
+
+
+@dataclass(slots=True)
+class Context:
+    """One operation, or one event of a subscription: never kept longer, because its loaders cache.
+
+    Args:
+        crms: The Crms that the viewer may see, by key, in the order of their keys. Every list of Crms goes through this.
+        cursors: Makes and reads cursors.
+        clocks: The time.
+        recorder: Collects vendor calls and warnings.
+        selection: What the operation reads; set before the first resolver runs.
+        list_errors: Errors of single Crms in lists, added to the answer's `errors` once at its end.
+    """
+
+    crms: Mapping[str, Crm]
+    cursors: CursorCodec
+    clocks: Clocks
+    recorder: CallRecorder = field(default_factory=CallRecorder)
+    selection: Selection = EVERYTHING
+    list_errors: list[GraphQLError] = field(default_factory=list[GraphQLError])
+    _loaders: Loaders | None = None
+
+    @property
+    def loaders(self) -> Loaders:
+        if self._loaders is None:
+            self._loaders = Loaders(self)
+        return self._loaders
+
+    def chosen_crms(self, keys: list[str] | None) -> list[Crm]:
+        """The Crms of these keys, or all of them for None, in the order of their keys.
+
+        Raises:
+            UserError: A key is unknown (UNKNOWN_CRM).
+        """
+        if keys is None:
+            return list(self.crms.values())
+        for key in keys:
+            self.crm(key)
+        return [crm for key, crm in self.crms.items() if key in keys]
+
+    def crm(self, key: str) -> Crm:
+        """The Crm of a key.
+
+        Raises:
+            UserError: The key is unknown (UNKNOWN_CRM).
+        """
+        if key not in self.crms:
+            raise UserError(ErrorCode.UNKNOWN_CRM, f"There is no CRM {key[:50]!r}; `crms {{ key }}` lists them.")
+        return self.crms[key]

@@ -1,0 +1,61 @@
+"""All loaders of one operation."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from resolvers.loaders.accounts import AccountsByRef
+from resolvers.loaders.contacts import ContactsByRef
+from resolvers.loaders.links import LinksByOpportunity
+from resolvers.loaders.opportunities import OpportunitiesByRef
+from resolvers.loaders.pipelines import PipelinesByRef, StagesByRef
+from resolvers.loaders.users import UsersByRef
+
+if TYPE_CHECKING:
+    from resolvers.context import Context
+    from vendors.capabilities import Seeds
+
+
+class Loaders:
+    """The loaders of one operation, made when first asked for: aiodataloader takes the running event loop when it is made."""
+
+    def __init__(self, context: "Context") -> None:
+        self._context = context
+
+    @cached_property
+    def opportunities_by_ref(self) -> OpportunitiesByRef:
+        return OpportunitiesByRef(self._context)
+
+    @cached_property
+    def users_by_ref(self) -> UsersByRef:
+        return UsersByRef(self._context)
+
+    @cached_property
+    def accounts_by_ref(self) -> AccountsByRef:
+        return AccountsByRef(self._context)
+
+    @cached_property
+    def contacts_by_ref(self) -> ContactsByRef:
+        return ContactsByRef(self._context)
+
+    @cached_property
+    def pipelines_by_ref(self) -> PipelinesByRef:
+        return PipelinesByRef(self._context)
+
+    @cached_property
+    def stages_by_ref(self) -> StagesByRef:
+        return StagesByRef(self._context)
+
+    @cached_property
+    def links_by_opportunity(self) -> LinksByOpportunity:
+        return LinksByOpportunity(self._context)
+
+    def seed(self, seeds: "Seeds | None") -> None:
+        """Keep records that another reply held, as far as they hold what the operation reads."""
+        if seeds is None:
+            return
+        for user in seeds.users:
+            self.users_by_ref.seed(user)
+        for account in seeds.accounts:
+            self.accounts_by_ref.seed(account)
+        for contact in seeds.contacts:
+            self.contacts_by_ref.seed(contact)

@@ -1,0 +1,79 @@
+"""Batching over Crms: what is asked for in one tick becomes one call for each Crm, and no Crm waits for another."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from aiodataloader import DataLoader
+
+from vendors.capabilities import ById
+from vendors.errors import VendorError
+from vendors.model import Record, Ref
+from vendors.registry import Crm
+
+if TYPE_CHECKING:
+    from resolvers.context import Context
+
+R = TypeVar("R", bound=Record)
+V = TypeVar("V")
+
+
+class RefLoader(ABC, Generic[R]):
+    """Loads records by `Ref`. A record that does not exist, or lives in a Crm that is not visible, is None.
+
+    A failed Crm fails its own keys only; a failed id only itself.
+    """
+
+    record_name: ClassVar[str]
+
+    def __init__(self, context: "Context") -> None:
+        self._context = context
+        self._by_crm: dict[str, PerCrm[R]] = {}
+        self._wanted = context.selection.of(self.record_name)
+
+    def load(self, ref: Ref) -> "asyncio.Future[R | None]":
+        return self._of(ref.crm).load(ref.local_id)
+
+    def seed(self, record: R) -> None:
+        """Keep a record that another reply held, if it holds what the operation reads."""
+        if record.covers(self._wanted) if self._wanted is not None else record.read_fields is None:
+            self._of(record.ref.crm).prime(record.ref.local_id, record)
+
+    def _of(self, crm_key: str) -> "PerCrm[R]":
+        loader = self._by_crm.get(crm_key)
+        if loader is None:
+            crm = self._context.crms.get(crm_key)
+            loader = self._by_crm[crm_key] = PerCrm(None if crm is None else _Batch(self, crm))
+        return loader
+
+    @abstractmethod
+    async def read(self, crm: Crm, ids: Sequence[str]) -> ById[R]:
+        """Read these ids of one Crm."""
+
+
+class _Batch(Generic[R]):
+    def __init__(self, loader: RefLoader[R], crm: Crm) -> None:
+        self._loader = loader
+        self._crm = crm
+
+    async def __call__(self, ids: Sequence[str]) -> Mapping[str, R | VendorError]:
+        return await self._loader.read(self._crm, ids)
+
+
+class PerCrm(DataLoader[str, Any], Generic[V]):
+    """The keys of one Crm; `read` is None for a Crm that is not there."""
+
+    def __init__(self, read: Any | None) -> None:
+        super().__init__()
+        self._read = read
+
+    async def batch_load_fn(self, keys: list[str]) -> list[Any]:
+        """Give a value, None or an error for each key, in the order of the keys."""
+        if self._read is None:
+            return [None] * len(keys)
+        try:
+            found = await self._read(keys)
+        except VendorError as error:
+            return [error] * len(keys)
+        return [found.get(key) for key in keys]

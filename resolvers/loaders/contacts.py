@@ -1,0 +1,14 @@
+from collections.abc import Sequence
+
+from resolvers.loaders.base import RefLoader
+from vendors.capabilities import ById, ReadsContacts, supported
+from vendors.model import Contact
+from vendors.registry import Crm
+
+
+class ContactsByRef(RefLoader[Contact]):
+    record_name = "Contact"
+
+    async def read(self, crm: Crm, ids: Sequence[str]) -> ById[Contact]:
+        client = supported(crm.client, ReadsContacts, crm=crm.key, what="read contacts")
+        return await client.contacts_by_ids(ids, self._context.selection)

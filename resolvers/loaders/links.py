@@ -1,0 +1,49 @@
+"""Accounts and contacts of opportunities whose own records do not tell them."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from resolvers.loaders.base import PerCrm
+from vendors.capabilities import ById, LinksOpportunities, OpportunityLinks, supported
+from vendors.errors import VendorError
+from vendors.model import Opportunity
+from vendors.registry import Crm
+
+if TYPE_CHECKING:
+    from resolvers.context import Context
+
+
+class LinksByOpportunity:
+    """Loads links by opportunity, one call for each Crm and tick, and keeps the related records that came along."""
+
+    def __init__(self, context: "Context") -> None:
+        self._context = context
+        self._by_crm: dict[str, _LinksOfCrm] = {}
+
+    def load(self, opportunity: Opportunity) -> "asyncio.Future[OpportunityLinks | None]":
+        crm = self._context.crms[opportunity.crm]
+        loader = self._by_crm.get(crm.key)
+        if loader is None:
+            loader = self._by_crm[crm.key] = _LinksOfCrm(self._context, crm)
+        return loader.load_of(opportunity)
+
+
+class _LinksOfCrm(PerCrm[OpportunityLinks]):
+    def __init__(self, context: "Context", crm: Crm) -> None:
+        super().__init__(self._links)
+        self._context = context
+        self._crm = crm
+        self._records: dict[str, Opportunity] = {}
+
+    def load_of(self, opportunity: Opportunity) -> "asyncio.Future[OpportunityLinks | None]":
+        self._records[opportunity.local_id] = opportunity
+        return self.load(opportunity.local_id)
+
+    async def _links(self, ids: Sequence[str]) -> ById[OpportunityLinks]:
+        client = supported(self._crm.client, LinksOpportunities, crm=self._crm.key, what="tell the contacts of opportunities")
+        links = await client.opportunity_links([self._records[local_id] for local_id in ids], self._context.selection)
+        for found in links.values():
+            if not isinstance(found, VendorError):
+                self._context.loaders.seed(found.seeds)
+        return links

@@ -1,0 +1,14 @@
+from collections.abc import Sequence
+
+from resolvers.loaders.base import RefLoader
+from vendors.capabilities import ById, ReadsUsers, supported
+from vendors.model import User
+from vendors.registry import Crm
+
+
+class UsersByRef(RefLoader[User]):
+    record_name = "User"
+
+    async def read(self, crm: Crm, ids: Sequence[str]) -> ById[User]:
+        client = supported(crm.client, ReadsUsers, crm=crm.key, what="read users")
+        return await client.users_by_ids(ids, self._context.selection)

@@ -1,0 +1,45 @@
+"""Global ids: base64 of `TypeName:crmKey:localId`, decoded at the first two colons only, so that local ids may hold colons."""
+
+import base64
+import binascii
+from typing import NamedTuple
+
+from resolvers.errors import UserError
+from vendors.errors import ErrorCode
+from vendors.model import Ref
+
+
+class NodeId(NamedTuple):
+    """A decoded global id. Compare these, never the encoded text: two texts can decode to one id."""
+
+    type_name: str
+    ref: Ref
+
+
+def encode(type_name: str, ref: Ref) -> str:
+    """Make a global id, in the standard base64 alphabet: `/` and `+` occur, so quote it in URLs."""
+    return base64.b64encode(f"{type_name}:{ref.crm}:{ref.local_id}".encode()).decode("ascii")
+
+
+def decode(text: str, *expected: str) -> NodeId:
+    """Read a global id.
+
+    Args:
+        text: The encoded id.
+        expected: Type names that fit; any when there is none.
+
+    Raises:
+        UserError: It is no global id (INVALID_ID), or one of another type.
+    """
+    try:
+        parts = base64.b64decode(text, validate=True).decode("utf-8").split(":", 2)
+    except (binascii.Error, ValueError):
+        parts = []
+    if len(parts) != 3 or not parts[0] or not parts[1]:  # noqa: PLR2004
+        raise UserError(ErrorCode.INVALID_ID, f"{text[:100]!r} is no id of this graph; take ids from the `id` field of an answer.")
+    node = NodeId(parts[0], Ref(parts[1], parts[2]))
+    if expected and node.type_name not in expected:
+        raise UserError(
+            ErrorCode.INVALID_ID, f"{text[:100]!r} is the id of a {node.type_name}; this field takes the id of a {' or '.join(expected)}."
+        )
+    return node

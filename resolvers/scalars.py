@@ -1,0 +1,83 @@
+"""Scalars whose text form matters: exact decimals, UTC instants, calendar days, JSON."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, NewType, cast
+
+import strawberry
+from strawberry.types.scalar import ScalarDefinition
+
+JSON = NewType("JSON", object)
+
+
+def _decimal_to_text(value: Decimal) -> str:
+    return format(value, "f")
+
+
+def _decimal_from_text(value: object) -> Decimal:
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        raise ValueError(f'{value!r} is no decimal number; write it like "1250.50".') from None
+    if not number.is_finite():
+        raise ValueError(f"{value!r} is no finite number.")
+    return number
+
+
+def _instant_to_text(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat()
+
+
+def _instant_from_text(value: object) -> datetime:
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError(f'{value!r} is no date and time; write it like "2026-11-21T09:30:00Z".') from None
+    if moment.tzinfo is None:
+        raise ValueError(f"{value!r} has no offset; add one, such as Z.")
+    return moment.astimezone(UTC)
+
+
+def _day_from_text(value: object) -> date:
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError(f'{value!r} is no day; write it like "2026-11-21".') from None
+
+
+def _json_out(value: object) -> Any:
+    """Keep a JSON value as it is; a number that no float holds becomes text, so that no digit is lost."""
+    if isinstance(value, Decimal):
+        number = float(value)
+        return number if Decimal(repr(number)) == value else format(value, "f")
+    if isinstance(value, Mapping):
+        return {key: _json_out(item) for key, item in cast("Mapping[str, object]", value).items()}
+    if isinstance(value, list | tuple):
+        return [_json_out(item) for item in cast("list[object]", value)]
+    return value
+
+
+SCALARS: Final[Mapping[object, ScalarDefinition]] = {
+    Decimal: strawberry.scalar(
+        name="Decimal",
+        description="An exact decimal number, as text without an exponent. Send it as text through variables: literals go through a float.",
+        serialize=_decimal_to_text,
+        parse_value=_decimal_from_text,
+    ),
+    datetime: strawberry.scalar(
+        name="DateTime",
+        description="A moment, as ISO 8601 with an offset; answers are in UTC (`+00:00`).",
+        serialize=_instant_to_text,
+        parse_value=_instant_from_text,
+    ),
+    date: strawberry.scalar(
+        name="Date",
+        description="A calendar day without a time zone, as `YYYY-MM-DD`.",
+        serialize=date.isoformat,
+        parse_value=_day_from_text,
+    ),
+    JSON: strawberry.scalar(
+        name="JSON", description="Any JSON value, as the vendor sent it.", serialize=_json_out, parse_value=lambda value: value
+    ),
+}

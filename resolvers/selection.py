@@ -1,0 +1,90 @@
+"""What an operation reads of each class of records, found from its document before anything runs."""
+
+from collections import defaultdict
+from typing import Any, cast
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLInterfaceType,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    get_named_type,
+)
+
+from resolvers.relation import PLAN, FieldPlan
+from vendors.model import Selection
+
+
+def selection_of(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> Selection:
+    """Collect, by class name, the attributes that the fields of an operation read, anywhere in it.
+
+    Fields behind `@skip` and `@include` count as read: the answer may hold more than needed, never less.
+    """
+    fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
+    walk = _Walk(schema, fragments)
+    root = schema.get_root_type(operation.operation)
+    if root is not None:
+        walk.into(operation.selection_set, root)
+    return Selection({name: frozenset(attributes) for name, attributes in walk.attributes.items()})
+
+
+def selects(fragments: dict[str, FragmentDefinitionNode], nodes: "list[FieldNode]", name: str) -> bool:
+    """Whether a field of that name is selected directly below one of these fields."""
+
+    def among(selections: SelectionSetNode | None, seen: frozenset[str]) -> bool:
+        for node in selections.selections if selections else ():
+            if isinstance(node, FieldNode):
+                found = node.name.value == name
+            elif isinstance(node, InlineFragmentNode):
+                found = among(node.selection_set, seen)
+            else:
+                spread = node.name.value if isinstance(node, FragmentSpreadNode) else ""
+                found = spread not in seen and spread in fragments and among(fragments[spread].selection_set, seen | {spread})
+            if found:
+                return True
+        return False
+
+    return any(among(node.selection_set, frozenset()) for node in nodes)
+
+
+class _Walk:
+    def __init__(self, schema: GraphQLSchema, fragments: dict[str, FragmentDefinitionNode]) -> None:
+        self.attributes: defaultdict[str, set[str]] = defaultdict(set)
+        self._schema = schema
+        self._fragments = fragments
+        self._seen: set[tuple[str, str]] = set()
+
+    def into(self, selections: SelectionSetNode, parent: GraphQLNamedType) -> None:
+        for node in selections.selections:
+            if isinstance(node, FieldNode):
+                self._field(node, parent)
+            elif isinstance(node, InlineFragmentNode):
+                condition = node.type_condition
+                self.into(node.selection_set, parent if condition is None else self._schema.type_map[condition.name.value])
+            elif isinstance(node, FragmentSpreadNode) and (node.name.value, parent.name) not in self._seen:
+                self._seen.add((node.name.value, parent.name))
+                fragment = self._fragments[node.name.value]
+                self.into(fragment.selection_set, self._schema.type_map[fragment.type_condition.name.value])
+
+    def _field(self, node: FieldNode, parent: GraphQLNamedType) -> None:
+        if not isinstance(parent, GraphQLObjectType | GraphQLInterfaceType) or node.name.value not in parent.fields:
+            return
+        field = parent.fields[node.name.value]
+        definition: Any = field.extensions.get("strawberry-definition")
+        if definition is not None:
+            plan: FieldPlan | None = definition.metadata.get(PLAN)
+            if plan is None:
+                self.attributes[parent.name].add(definition.python_name)
+            else:
+                self.attributes[parent.name].update(plan.reads)
+                for class_name, attribute in plan.also:
+                    self.attributes[class_name].add(attribute)
+        if node.selection_set is not None:
+            self.into(node.selection_set, cast("GraphQLNamedType", get_named_type(field.type)))

@@ -1,0 +1,100 @@
+"""The ASGI application: GraphQL with GraphiQL at one address, health and readiness, and what holds for every request."""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+from strawberry import Schema
+
+from server import graphiql
+from server.http import pages
+from server.http.csrf import PREFLIGHT_HEADERS
+from server.http.middleware import HeaderSizeMiddleware, RequestIdMiddleware
+from server.http.settings import HttpSettings
+from server.http.view import ContextFactory, GraphQLView
+
+ENDPOINT = "/graphql"
+
+_GZIP_LEVEL = 5  # within a few percent of the best size at a fraction of its time
+_CORS_MAX_AGE_SECONDS = 3600
+
+Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
+
+
+def create_app(
+    *,
+    schema: Schema,
+    context_factory: ContextFactory,
+    settings: HttpSettings,
+    ready: Callable[[], bool],
+    default_tabs: Sequence[graphiql.Tab] = (),
+    lifespan: Lifespan | None = None,
+) -> Starlette:
+    """Put the application together.
+
+    Args:
+        schema: The schema; pass `server.limits.operation_extensions` among its extensions, or nothing limits an operation.
+        context_factory: Builds the context of one operation.
+        settings: Sizes, origins and switches of the HTTP side.
+        ready: Whether `/readyz` says yes.
+        default_tabs: Queries that GraphiQL opens with.
+        lifespan: What is opened before the first request and closed after the last.
+    """
+
+    def page() -> str:
+        return graphiql.page(endpoint=ENDPOINT, subscription_url=ENDPOINT, default_tabs=default_tabs)
+
+    view = GraphQLView(schema=schema, context_factory=context_factory, settings=settings, page=page if settings.graphiql else None)
+    routes: list[BaseRoute] = [
+        Route(ENDPOINT, view),
+        WebSocketRoute(ENDPOINT, view),
+        Route("/healthz", pages.healthz),
+        Route("/readyz", pages.readyz(ready)),
+    ]
+    if settings.graphiql and graphiql.is_built():
+        routes.append(Mount(f"{ENDPOINT}/assets", _Assets(directory=graphiql.assets_dir())))
+    return Starlette(
+        routes=routes,
+        middleware=_middleware(settings),
+        exception_handlers={HTTPException: pages.http_error, Exception: pages.server_error},
+        lifespan=lifespan or _nothing_to_open,
+    )
+
+
+class _Assets(StaticFiles):
+    """The files of GraphiQL; a worker obeys the policy its own file came with, so they carry that of the page."""
+
+    def file_response(self, *args: object, **kwargs: object) -> Response:
+        response: Response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
+        response.headers["content-security-policy"] = graphiql.CONTENT_SECURITY_POLICY
+        return response
+
+
+def _middleware(settings: HttpSettings) -> list[Middleware]:
+    """Outermost first: a refusal by one of them still has the headers of those before it."""
+    return [
+        Middleware(RequestIdMiddleware),
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=("authorization", "content-type", "x-request-id", *PREFLIGHT_HEADERS),
+            expose_headers=("x-request-id",),
+            max_age=_CORS_MAX_AGE_SECONDS,
+        ),
+        Middleware(HeaderSizeMiddleware, settings=settings),
+        Middleware(GZipMiddleware, minimum_size=settings.gzip_minimum_bytes, compresslevel=_GZIP_LEVEL),
+    ]
+
+
+@asynccontextmanager
+async def _nothing_to_open(_: ASGIApp) -> AsyncGenerator[None]:
+    yield

@@ -1,0 +1,54 @@
+"""The composition root: configuration in, ASGI application out."""
+
+import asyncio
+import random
+import secrets
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
+
+from resolvers.context import Context
+from server.app import create_app
+from server.config import Config
+from server.context import ContextMaker
+from server.crms import connect_crms, open_session
+from server.cursors import SignedCursors
+from server.examples import TABS
+from server.limits import operation_extensions
+from server.schema import build_schema
+
+
+def create_server(config: Config) -> Starlette:
+    """Put the server of a configuration together; Crms are connected when it starts, and no vendor is called before a query needs it."""
+    running: list[ContextMaker] = []
+    cursors = SignedCursors(secrets.token_bytes(32))
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncGenerator[None, None]:
+        async with open_session() as session:
+            crms = connect_crms(
+                config,
+                session,
+                clock=time.monotonic,
+                sleep=asyncio.sleep,
+                jitter=random.random,  # spreads retries, keeps no secret
+            )
+            running.append(ContextMaker(crms, cursors))
+            yield
+            running.clear()
+
+    def context_factory(connection: HTTPConnection, connection_params: Mapping[str, object]) -> Context:
+        del connection, connection_params
+        return running[0]()
+
+    return create_app(
+        schema=build_schema(operation_extensions(config.limits, clock=time.monotonic)),
+        context_factory=context_factory,
+        settings=config.http,
+        ready=lambda: bool(running),
+        default_tabs=TABS,
+        lifespan=lifespan,
+    )

@@ -1,0 +1,84 @@
+"""Media types of requests and answers. Pure."""
+
+from collections.abc import Iterator
+from email.message import Message
+from typing import NamedTuple
+
+JSON = "application/json"
+GRAPHQL_RESPONSE = "application/graphql-response+json"
+HTML = "text/html"
+
+_WILDCARD_SPECIFICITY = {"*/*": 1, "application/*": 2, "text/*": 2}
+
+
+class MediaType(NamedTuple):
+    """A media type without its parameters, and the charset it names, in lower case."""
+
+    name: str
+    charset: str | None
+
+
+def parse_media_type(header: str) -> MediaType:
+    """Read a Content-Type header, or one element of an Accept header."""
+    message = Message()
+    message["content-type"] = header.strip().replace("\r", " ").replace("\n", " ")
+    name = header.partition(";")[0].strip().lower()
+    charset = message.get_param("charset")
+    return MediaType(name, charset.strip().lower() if isinstance(charset, str) else None)
+
+
+def answer_type(accept: str | None, *, html: bool) -> str | None:
+    """Choose the media type of the answer.
+
+    Args:
+        accept: The Accept header, or None if there is none.
+        html: Whether a page can be offered.
+
+    Returns:
+        The acceptable type the client likes best, None if there is none. Of equals, one that is named beats one that only a wildcard
+        covers, and the GraphQL type beats plain JSON. Where a wildcard or nothing decides, it is plain JSON, which every client reads.
+    """
+    if accept is None or not accept.strip():
+        return JSON
+    ranges = list(_ranges(accept))
+    offers = [GRAPHQL_RESPONSE, JSON, *([HTML] if html else [])]
+    best: tuple[float, int, int] = (0.0, 0, 0)
+    chosen: str | None = None
+    for offer in offers:
+        matches = [(specificity, quality) for name, specificity, quality in ranges if _covers(name, offer)]
+        if not matches:
+            continue
+        specificity, quality = max(matches)
+        if offer == HTML and specificity < 3:  # noqa: PLR2004 - a page is for those who ask for one
+            continue
+        # Plain JSON is the default among what wildcards cover; the GraphQL type is first among what is named.
+        rank = (quality, specificity, int(offer == JSON and specificity < 3))  # noqa: PLR2004
+        if quality > 0 and rank > best:
+            best, chosen = rank, offer
+    return chosen
+
+
+def names_json(accept: str) -> bool:
+    """Whether an Accept header names one of the JSON types, which no browser does by itself."""
+    return any(name in (JSON, GRAPHQL_RESPONSE) for name, _, _ in _ranges(accept))
+
+
+def _covers(name: str, offer: str) -> bool:
+    return name in (offer, "*/*", offer.partition("/")[0] + "/*")
+
+
+def _ranges(accept: str) -> Iterator[tuple[str, int, float]]:
+    """Yield name, specificity and quality of what an Accept header lists; what cannot be read is left out."""
+    for part in accept.split(","):
+        media_type = parse_media_type(part)
+        if media_type.charset not in (None, "utf-8", "utf8"):
+            continue
+        quality = 1.0
+        for parameter in part.split(";")[1:]:
+            key, _, value = parameter.partition("=")
+            if key.strip().lower() == "q":
+                try:
+                    quality = float(value)
+                except ValueError:
+                    quality = 0.0
+        yield media_type.name, _WILDCARD_SPECIFICITY.get(media_type.name, 3), quality if 0 <= quality <= 1 else 0.0

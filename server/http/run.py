@@ -1,0 +1,84 @@
+"""How the server is run: uvicorn on uvloop and httptools, on a socket that is opened before anything else starts."""
+
+import errno
+import os
+import socket
+from typing import Any
+
+from starlette.types import ASGIApp
+from uvicorn import Config
+
+from server.http.protocol import PatientProtocol
+from vendors.errors import ConfigError
+
+_BACKLOG = 1024
+_LARGEST_PORT = 65535
+_WEBSOCKET_MESSAGE_BYTES = 1024 * 1024
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the socket to serve on.
+
+    Args:
+        host: Address or name to bind, such as `127.0.0.1` or `::1`.
+        port: TCP port; 0 lets the system choose.
+
+    Raises:
+        ConfigError: The address cannot be had; the message says why and what to change.
+    """
+    if not 0 <= port <= _LARGEST_PORT:
+        raise ConfigError(f"Cannot listen on {host}:{port}: a `port` is a number from 0 to {_LARGEST_PORT}.")
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"Cannot listen on {host}:{port}: the host is unknown. Please change `host`.") from error
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # on Windows it would share the port instead
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ConfigError(f"Cannot listen on {host}:{port}: {_reason(error)}") from error
+    listener.setblocking(False)
+    return listener
+
+
+def uvicorn_config(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 8000, log_config: dict[str, Any] | None = None) -> Config:
+    """Configure uvicorn; serve with `uvicorn.Server(config).serve(sockets=[listen(host, port)])`.
+
+    Args:
+        app: What to serve.
+        host: Shown in uvicorn's messages.
+        port: Shown in uvicorn's messages.
+        log_config: For `logging.config.dictConfig`; None leaves logging as the process has set it up. There is no access log.
+    """
+    return Config(
+        app,
+        host=host,
+        port=port,
+        loop="uvloop" if os.name == "posix" else "asyncio",
+        http=PatientProtocol,
+        ws="websockets-sansio",  # plain "websockets" is uvicorn's deprecated implementation
+        ws_max_size=_WEBSOCKET_MESSAGE_BYTES,
+        lifespan="on",
+        log_config=log_config,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=15,
+        backlog=_BACKLOG,
+    )
+
+
+def _reason(error: OSError) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return "the port is in use. Please stop the program that uses it, or choose another `port`."
+        case errno.EACCES:
+            return "the system does not permit it. Please choose a `port` above 1023."
+        case errno.EADDRNOTAVAIL:
+            return "this machine does not have the address. Please change `host`."
+        case _:
+            return f"{error.strerror or 'the system refuses'}. Please change `host` or `port`."

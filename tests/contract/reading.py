@@ -1,0 +1,37 @@
+"""Small readings that contract tests share."""
+
+from typing import TypeVar
+
+from vendors.capabilities import ListsOpportunities, PageRequest
+from vendors.errors import VendorError
+from vendors.model import EVERYTHING, Opportunity, Selection
+from vendors.registry import Crm
+
+P = TypeVar("P")
+
+
+def client_as(crm: Crm, protocol: type[P]) -> P:
+    assert isinstance(crm.client, protocol), f"{crm.vendor.key} does not implement {protocol.__name__}"
+    return crm.client
+
+
+async def whole_list(crm: Crm, *, size: int = 100, selection: Selection = EVERYTHING, include_deleted: bool = False) -> list[Opportunity]:
+    client = client_as(crm, ListsOpportunities)
+    records: list[Opportunity] = []
+    position: str | None = None
+    for _ in range(200):
+        page = await client.opportunities_page(
+            PageRequest(size=size, position=position, selection=selection, include_deleted=include_deleted)
+        )
+        assert len(page.rows) <= size
+        records += [row.record for row in page.rows]
+        if not page.has_more:
+            return records
+        assert page.position is not None and page.position != position, "a page that does not get on"
+        position = page.position
+    raise AssertionError("the list does not end")
+
+
+def sound(value: P | VendorError) -> P:
+    assert not isinstance(value, VendorError), value
+    return value

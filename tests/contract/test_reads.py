@@ -1,0 +1,153 @@
+"""What every adapter does with every position of its vendor's options."""
+
+from collections.abc import Iterable
+from datetime import UTC
+
+from tests.contract.reading import client_as, sound, whole_list
+from tests.playground import Playground
+from vendors.capabilities import (
+    LinksOpportunities,
+    ListsOpportunities,
+    PageRequest,
+    ReadsAccounts,
+    ReadsContacts,
+    ReadsOpportunities,
+    ReadsPipelines,
+    ReadsUsers,
+)
+from vendors.model import EVERYTHING, UNREAD, Opportunity, OpportunityStatus, Ref, Selection
+
+BOARD = Selection(
+    {
+        "Opportunity": frozenset({"title", "amount", "status", "stage_ref", "pipeline_ref", "owner_ref", "account_ref", "contact_refs"}),
+        "Money": frozenset({"amount", "currency"}),
+        "User": frozenset({"name", "email"}),
+        "Account": frozenset({"name", "currency"}),
+        "Contact": frozenset({"name", "email"}),
+    }
+)
+PLAIN = Selection({"Opportunity": frozenset({"title", "status", "expected_close_date", "probability_percent", "owner_ref"})})
+
+
+async def test_pages_of_any_size_give_the_same_list_without_gap_or_repetition(ground: Playground) -> None:
+    at_once = await whole_list(ground.crm)
+    in_steps = await whole_list(ground.crm, size=7)
+
+    assert [record.ref for record in in_steps] == [record.ref for record in at_once]
+    assert len({record.ref for record in at_once}) == len(at_once)
+    assert len(at_once) > 40
+
+
+async def test_a_position_is_good_in_the_middle_of_a_page_and_for_another_client(ground: Playground) -> None:
+    client = client_as(ground.crm, ListsOpportunities)
+    everything = [record.ref for record in await whole_list(ground.crm)]
+    page = await client.opportunities_page(PageRequest(size=10, selection=EVERYTHING))
+
+    for at in (0, 3, len(page.rows) - 1):
+        rest = await client.opportunities_page(PageRequest(size=10, position=page.rows[at].position, selection=PLAIN))
+        seen = [row.record.ref for row in rest.rows]
+        behind = everything[everything.index(page.rows[at].record.ref) + 1 :]
+        assert seen
+        assert seen == behind[: len(seen)]
+        assert page.rows[at].position.isprintable() and page.rows[at].position.isascii() and len(page.rows[at].position) <= 500
+
+
+async def test_deleted_rows_are_listed_only_on_demand(ground: Playground) -> None:
+    visible = await whole_list(ground.crm)
+    all_of_them = await whole_list(ground.crm, include_deleted=True)
+
+    assert not any(record.is_deleted for record in visible)
+    assert [record.ref for record in all_of_them if not record.is_deleted] == [record.ref for record in visible]
+
+
+async def test_a_record_by_id_is_the_record_of_the_list(ground: Playground) -> None:
+    listed = {record.local_id: record for record in await whole_list(ground.crm)}
+    ids = sorted(listed)[::4]
+
+    found = await client_as(ground.crm, ReadsOpportunities).opportunities_by_ids([*ids, "999999999999"], EVERYTHING)
+
+    assert set(found) == set(ids)
+    for local_id in ids:
+        assert _unified(sound(found[local_id])) == _unified(listed[local_id])
+
+
+async def test_asking_for_less_gives_the_same_values(ground: Playground) -> None:
+    full = {record.ref: record for record in await whole_list(ground.crm)}
+
+    for selection in (PLAIN, BOARD):
+        wanted = selection.of("Opportunity") or frozenset()
+        for record in await whole_list(ground.crm, selection=selection):
+            assert record.covers(wanted)
+            for name in wanted:
+                partial, whole = getattr(record, name), getattr(full[record.ref], name)
+                assert partial == whole or UNREAD in (partial, whole), (record.ref, name)
+
+
+async def test_every_reference_leads_to_a_record_or_to_nothing(ground: Playground) -> None:
+    records = await whole_list(ground.crm)
+    crm = ground.crm
+    pipelines = await client_as(crm, ReadsPipelines).pipelines()
+    stages = {stage.ref: stage for pipeline in pipelines for stage in pipeline.stages}
+
+    users = await client_as(crm, ReadsUsers).users_by_ids(_ids(record.owner_ref for record in records), EVERYTHING)
+    account_refs, contact_refs = await _links(crm.client, records)
+    accounts = await client_as(crm, ReadsAccounts).accounts_by_ids(_ids(account_refs), EVERYTHING)
+    contacts = await client_as(crm, ReadsContacts).contacts_by_ids(_ids(contact_refs), EVERYTHING)
+
+    assert sum(record.stage_ref in stages for record in records) > len(records) * 0.8
+    assert sum(record.pipeline_ref in {pipeline.ref for pipeline in pipelines} for record in records) > len(records) * 0.8
+    assert len([user for user in users.values() if sound(user).name]) >= 3
+    assert len([user for user in users.values() if (sound(user).email or "").endswith("@nordkai.example")]) >= 3 or "hidden" in str(
+        ground.sandbox.options
+    )
+    assert len([account for account in accounts.values() if sound(account).name]) >= 6
+    assert len([contact for contact in contacts.values() if sound(contact).name]) >= 6
+    assert all(sound(account).ref.crm == crm.key for account in accounts.values())
+
+
+async def test_stages_are_ranked_densely_and_belong_to_their_pipeline(ground: Playground) -> None:
+    for pipeline in await client_as(ground.crm, ReadsPipelines).pipelines():
+        assert [stage.order for stage in pipeline.stages] == list(range(len(pipeline.stages)))
+        assert {stage.pipeline_ref for stage in pipeline.stages} <= {pipeline.ref}
+        assert len({stage.ref for stage in pipeline.stages}) == len(pipeline.stages)
+
+
+async def test_values_keep_the_rules_of_the_model(ground: Playground) -> None:
+    records = await whole_list(ground.crm)
+
+    for record in records:
+        for moment in (record.created_at, record.updated_at, record.closed_at, record.last_activity_at, record.stage_changed_at):
+            assert moment is None or moment.tzinfo is UTC
+        assert record.probability_percent is None or 0 <= record.probability_percent <= 100
+        assert record.description != ""
+        assert isinstance(record.extension, ground.crm.vendor.extensions["Opportunity"])
+        assert "&amp;" not in record.title and "&#39;" not in record.title
+    statuses = [record.status for record in records]
+    assert min(statuses.count(status) for status in OpportunityStatus) >= 3
+
+
+def _unified(record: Opportunity) -> dict[str, object]:
+    """The unified attributes of a record; what a list leaves UNREAD a single read may tell, so it does not count."""
+    names = [
+        name
+        for name in Opportunity.__dataclass_fields__
+        if name not in {"extension", "read_fields", "account_refs", "contact_refs", "account_ref"}
+    ]
+    return {name: getattr(record, name) for name in names}
+
+
+def _ids(refs: Iterable[Ref | None]) -> list[str]:
+    return sorted({ref.local_id for ref in refs if ref is not None})
+
+
+async def _links(client: object, records: list[Opportunity]) -> tuple[list[Ref], list[Ref]]:
+    unread = [record for record in records if UNREAD in (record.account_ref, record.account_refs, record.contact_refs)]
+    accounts = [ref for record in records if record.account_refs is not UNREAD for ref in record.account_refs]
+    contacts = [ref for record in records if record.contact_refs is not UNREAD for ref in record.contact_refs]
+    if unread:
+        assert isinstance(client, LinksOpportunities), "a record leaves relations UNREAD that nothing reads"
+        links = [sound(link) for link in (await client.opportunity_links(unread, EVERYTHING)).values()]
+        assert len(links) == len(unread)
+        accounts += [ref for link in links for ref in link.account_refs]
+        contacts += [ref for link in links for ref in link.contact_refs]
+    return accounts, contacts

@@ -1,0 +1,1 @@
+"""Apideck: one unified CRM interface in front of many downstream CRMs."""
