@@ -7,8 +7,7 @@ translates every failure into a `VendorError`. It knows no vendor: a vendor's ow
 import asyncio
 import logging
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from ssl import SSLContext
@@ -335,21 +334,22 @@ class VendorHttp:
         return self._fail(request, reply)(MalformedReplyError)
 
 
-def retry_after_seconds(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
-    """Read `Retry-After`, seconds or an HTTP date (RFC 9110, 10.2.3), capped at an hour; None when absent or unreadable."""
+def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
+    """Read `Retry-After` (RFC 9110, 10.2.3), capped at an hour; None when absent or unreadable.
+
+    It is a number of seconds, or an HTTP date, which is compared with the answer's own `Date`: the vendor's clock, not ours.
+    """
     value = headers.get("Retry-After")
     if value is None:
         return None
     try:
-        seconds = float(value) if value.strip().isdigit() else (parsedate_to_datetime(value) - (now or datetime.now(UTC))).total_seconds()
+        if value.strip().isdigit():
+            seconds = float(value)
+        else:
+            seconds = (parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("Date", ""))).total_seconds()
     except (ValueError, TypeError):
         return None
     return min(_MAX_RETRY_AFTER_SECONDS, max(0.0, seconds))
-
-
-def with_params(request: Request, *more: tuple[str, str]) -> Request:
-    """The same request with further query parameters."""
-    return replace(request, params=(*request.params, *more))
 
 
 def _remaining(deadline: Deadline | None) -> float | None:

@@ -1,0 +1,1 @@
+"""ONLYOFFICE CRM (Community Server, API 2.0)."""
