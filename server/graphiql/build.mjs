@@ -2,12 +2,14 @@
 // The page loads nothing else, so nothing in here may refer to an address of another origin.
 import { copyFile, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
+const here = fileURLToPath(new URL(".", import.meta.url));
 const dist = "dist";
 
 const shared = {
-  absWorkingDir: import.meta.dirname,
+  absWorkingDir: here,
   bundle: true,
   define: { "process.env.NODE_ENV": '"production"' },
   legalComments: "none", // gathered in licenses.txt
@@ -21,7 +23,7 @@ const shared = {
 /** Monaco's modules import their own style sheets, which graphiql/style.css already contains. */
 const withoutMonacoStyles = {
   name: "without-monaco-styles",
-  setup: ({ onLoad }) => onLoad({ filter: /node_modules\/monaco-editor\/.*\.css$/ }, () => ({ contents: "", loader: "css" })),
+  setup: ({ onLoad }) => onLoad({ filter: /node_modules\/monaco-editor\/.*\.css$/ }, () => ({ contents: "", loader: "empty" })),
 };
 
 /** The license text of every package that `inputs` (paths of bundled files) come from. */
@@ -36,7 +38,7 @@ async function licenses(inputs) {
   return (await Promise.all(texts)).join(`\n${"-".repeat(80)}\n\n`);
 }
 
-process.chdir(import.meta.dirname);
+process.chdir(here);
 await rm(dist, { recursive: true, force: true });
 await mkdir(dist);
 const [page, workers] = await Promise.all([
