@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from tests.contract.reading import client_as, whole_list
 from tests.playground import Playground, connect, playground
 from vendors.calls import Deadline, deadline_scope
-from vendors.capabilities import Checks, ListsOpportunities, PageRequest, ReadsAccounts
+from vendors.capabilities import Checks, ListsOpportunities, PageRequest
 from vendors.errors import (
     CredentialsError,
     MalformedReplyError,
@@ -225,14 +225,12 @@ async def test_two_crms_of_one_vendor_work_side_by_side(vendor: str) -> None:
             await first_page(right)
 
         assert {record.crm for record in records} == {"left"}
-        accounts = await client_as(left.crm, ReadsAccounts).accounts_by_ids(["1"], EVERYTHING)
-        assert all(ref == "1" for ref in accounts)
 
 
 async def test_check_tells_what_works(plain: Playground) -> None:
     checks = await client_as(plain.crm, Checks).check()
 
-    assert len(checks) >= 4
+    assert checks
     assert [check.error for check in checks] == [None] * len(checks)
 
 
