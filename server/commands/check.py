@@ -1,0 +1,119 @@
+"""`crmgraph check`: connects to every configured Crm and shows what works."""
+
+import asyncio
+import logging
+import os
+import random
+import time
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from server.commands.terminal import say, table
+from server.config import Config, load_config
+from server.crms import connect_crms, open_session
+from server.observe import configure_logging
+from vendors.calls import Deadline, VendorCall, deadline_scope, recording
+from vendors.capabilities import Checks, EntityCheck
+from vendors.errors import CredentialsError, PermissionDeniedError, UnsupportedError, VendorError
+from vendors.registry import Crm
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What the check of one Crm found.
+
+    Args:
+        crm: The Crm.
+        checks: What was found entity by entity; none when nothing could be read.
+        error: Why nothing could be read.
+        calls: The calls that were made.
+    """
+
+    crm: Crm
+    checks: Sequence[EntityCheck] = ()
+    error: VendorError | None = None
+    calls: Sequence[VendorCall] = ()
+
+    def failures(self) -> Mapping[str, list[str]]:
+        """What failed: each message with the entities it is about, none where it is about the Crm as a whole."""
+        found: dict[str, list[str]] = {} if self.error is None else {_told(self.error): []}
+        for check in self.checks:
+            if check.error is not None and not isinstance(check.error, UnsupportedError):
+                found.setdefault(_told(check.error), []).append(check.entity)
+        return found
+
+
+def run(arguments: Namespace) -> int:
+    """Check every Crm: 0 when all of it works, 1 otherwise."""
+    config = load_config(arguments.config, os.environ)
+    configure_logging(level="error", secrets=config.secrets())  # what failed is in the table
+    findings = asyncio.run(find(config, timeout_seconds=arguments.timeout))
+    say(report(findings))
+    return 1 if any(finding.failures() for finding in findings) else 0
+
+
+async def find(config: Config, *, timeout_seconds: float) -> Sequence[Finding]:
+    """Check all Crms at once, in the configuration's order."""
+    async with open_session() as session:
+        crms = connect_crms(config, session, clock=time.monotonic, sleep=asyncio.sleep, jitter=random.random)
+        return await asyncio.gather(*(_find(crm, timeout_seconds) for crm in crms.values()))
+
+
+def report(findings: Sequence[Finding]) -> str:
+    """A table with a row per Crm, and a line per failure."""
+    rows = [["Crm", "Vendor", "Reachable", "Credentials", "Latency", "Entities"], *map(_row, findings)]
+    lines = [
+        f"crms.{finding.crm.key}{_about(entities)}: {message}" for finding in findings for message, entities in finding.failures().items()
+    ]
+    return "\n".join([table(rows), *([""] if lines else []), *lines])
+
+
+async def _find(crm: Crm, timeout_seconds: float) -> Finding:
+    if not isinstance(crm.client, Checks):
+        return Finding(crm=crm, error=UnsupportedError("The adapter of this vendor cannot check its credentials.", crm=crm.key))
+    with recording() as recorder, deadline_scope(Deadline(time.monotonic() + timeout_seconds, time.monotonic)):
+        try:
+            checks = await crm.client.check()
+        except VendorError as error:
+            return Finding(crm=crm, error=error, calls=recorder.calls)
+    return Finding(crm=crm, checks=checks, calls=recorder.calls)
+
+
+def _row(finding: Finding) -> list[str]:
+    answered = [call.seconds for call in finding.calls if call.status is not None]
+    return [
+        finding.crm.key,
+        finding.crm.vendor.key,
+        "yes" if answered else "no",
+        _credentials(finding),
+        f"{median(answered) * 1000:.0f} ms" if answered else "-",
+        _entities(finding.checks),
+    ]
+
+
+def _credentials(finding: Finding) -> str:
+    errors = [finding.error, *(check.error for check in finding.checks)]
+    if any(isinstance(error, CredentialsError) for error in errors):
+        return "refused"
+    accepted = any(check.error is None or isinstance(check.error, PermissionDeniedError) for check in finding.checks)
+    return "accepted" if accepted else "unknown"
+
+
+def _entities(checks: Sequence[EntityCheck]) -> str:
+    by_outcome: dict[str, list[str]] = {}
+    for check in checks:
+        outcome = "ok" if check.error is None else check.error.code.value.lower().replace("_", " ")
+        by_outcome.setdefault(outcome, []).append(check.entity)
+    return "; ".join(f"{outcome}: {', '.join(entities)}" for outcome, entities in by_outcome.items()) or "-"
+
+
+def _about(entities: Sequence[str]) -> str:
+    return f" ({', '.join(entities)})" if entities else ""
+
+
+def _told(error: VendorError) -> str:
+    return f"{error.message} ({error.code})"

@@ -1,0 +1,80 @@
+"""`crmgraph init`: a commented configuration, written from the settings that the code knows."""
+
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from server.commands.terminal import say
+from server.commands.toml import toml_value
+from server.config import LIMITS, CrmSettings, ServerSettings
+from server.config_secrets import secret_fields
+from vendors.errors import ConfigError
+from vendors.registry import Vendor, all_vendors
+
+_HEAD = """\
+# Configuration of crmgraph. What is commented out shows the default, or what a Crm needs.
+# `crmgraph check` tells whether every Crm can be reached, `crmgraph serve` serves the graph.
+#
+# A secret x is given as x_env, the name of an environment variable, or as x_file, the path of a file (relative to this one).
+# As x itself, the secret may stand here only when the Crm is on this machine, as a sandbox is."""
+
+
+def run(arguments: Namespace) -> int:
+    """Write the file, unless it exists."""
+    file: Path = arguments.output
+    try:
+        with file.open("x", encoding="utf-8") as out:
+            out.write(template())
+    except FileExistsError:
+        raise ConfigError(f"{file}: exists already and is left as it is; name another file with --output") from None
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be written ({error.strerror})") from None
+    say(f"Wrote {file}. Uncomment a Crm in it, set its secrets in the environment, then run: crmgraph check --config {file}")
+    return 0
+
+
+def template() -> str:
+    """The whole file."""
+    limits = [f"# {name} = {toml_value(value)}" for name, value in LIMITS.items()]
+    blocks = [
+        _HEAD,
+        "\n".join(["[server]", *_lines(ServerSettings)]),
+        "\n".join(["[server.limits]", "# Limits of one operation or request.", *limits]),
+        *(_crm(vendor) for vendor in all_vendors().values()),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _crm(vendor: Vendor) -> str:
+    head = [
+        f"# {vendor.label}: the key after the dot is yours to choose; one vendor may have several Crms.",
+        f"# [crms.{vendor.key}]",
+        f"# vendor = {toml_value(vendor.key)}",
+    ]
+    return "\n".join([*head, *_lines(vendor.settings, variables=vendor.key.upper()), *_lines(CrmSettings, but="vendor")])
+
+
+def _lines(settings: type[BaseModel], *, but: str = "", variables: str = "CRM") -> Iterator[str]:
+    """A comment and a commented-out line for each setting."""
+    secrets = secret_fields(settings)
+    for name, field in settings.model_fields.items():
+        if name == but:
+            continue
+        need = "Required. " if field.is_required() else ""
+        yield f"#   {need}{field.description or ''}".rstrip()
+        if name in secrets:
+            yield f"# {name}_env = {toml_value(f'{variables}_{name.upper()}')}"
+        else:
+            yield f"# {name} = {toml_value(_shown(field))}"
+
+
+def _shown(field: FieldInfo) -> Any:
+    """The default of a setting, or else an example."""
+    if field.examples:
+        return field.examples[0]
+    default = field.get_default(call_default_factory=True) if not field.is_required() else None
+    return "" if default is None else default

@@ -1,0 +1,33 @@
+"""`crmgraph serve`: the graph of the configured Crms."""
+
+import logging
+import os
+from argparse import Namespace
+
+import uvicorn
+
+from server.compose import create_server
+from server.config import load_config
+from server.http import listen, request_id, uvicorn_config
+from server.observe import configure_logging
+from vendors.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+
+def run(arguments: Namespace) -> int:
+    """Serve until interrupted."""
+    config = load_config(arguments.config, os.environ, host=arguments.host, port=arguments.port)
+    server = config.server
+    configure_logging(level=server.log_level, form=server.log_format, secrets=config.secrets(), request_id=request_id)
+    try:
+        listener = listen(server.host, server.port)
+    except ConfigError as error:
+        raise ConfigError(f"server.host, server.port: {error}") from None
+    with listener:
+        app = create_server(config)
+        port = listener.getsockname()[1]
+        host = f"[{server.host}]" if ":" in server.host else server.host
+        log.info("the graph of %s is at http://%s:%d/graphql", ", ".join(config.crms), host, port)
+        uvicorn.Server(uvicorn_config(app, host=server.host, port=port)).run(sockets=[listener])
+    return 0

@@ -1,0 +1,274 @@
+"""Reads `crms.toml`: the server's settings, and a table per Crm that holds its vendor's.
+
+All mistakes of a file are told at once, each by the setting's full name and what to do. Whether credentials are right is not asked
+here: wrong ones are a Crm's state.
+"""
+
+import math
+import re
+import ssl
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from server.config_mistakes import Mistakes, known, validated
+from server.config_secrets import Found, Places, is_loopback, refuse_literals, secret_values, setting_names
+from server.http.settings import HttpSettings
+from server.limits.model import Limits
+from vendors.errors import ConfigError
+from vendors.registry import Vendor, VendorSettings, all_vendors
+
+_D = TypeVar("_D", HttpSettings, Limits)
+
+LIMITS: Final[Mapping[str, float]] = {
+    field.name: getattr(defaults, field.name)
+    for defaults in (Limits(), HttpSettings())
+    for field in fields(defaults)
+    if type(getattr(defaults, field.name)) in {int, float} and field.name != "deadline_seconds"
+}
+_KEY: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_ORIGIN: Final = re.compile(r"https?://[^/?#@\s*]+")
+_PROXY: Final = re.compile(r"http://[^/\s]+/?")
+
+
+class ServerSettings(BaseModel):
+    """`[server]`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen at.")
+    port: int = Field(default=8000, ge=0, le=65_535, strict=True, description="Port to listen at; 0 takes a free one.")
+    allow_public: bool = Field(
+        default=False, strict=True, description="Whether host may be an address that other machines reach; clients are not authenticated."
+    )
+    cors_origins: tuple[str, ...] = Field(default=(), description="Origins of other web pages that may ask, as scheme://host:port.")
+    deadline_seconds: float = Field(
+        default=10.0, gt=0, le=300, strict=True, allow_inf_nan=False, description="Time that one operation may take."
+    )
+    graphiql: bool = Field(default=True, strict=True, description="Whether browsers get GraphiQL.")
+    status_partial_294: bool = Field(
+        default=False, strict=True, description="Whether an answer with data and errors has status 294 instead of 200."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least severe level that is logged.")
+    log_format: Literal["text", "json"] = Field(default="text", description="Form of the log: lines of text, or a JSON object a line.")
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _only_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+            raise ValueError("name each origin as scheme://host or scheme://host:port, without a path; there is no wildcard")
+        return origins
+
+
+class CrmSettings(BaseModel):
+    """What a `[crms.<key>]` may hold besides its vendor's settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    vendor: str = Field(description="Name of the vendor.")
+    label: str | None = Field(default=None, min_length=1, description="Name that people see; the vendor's by default.")
+    proxy: SecretStr | None = Field(default=None, description="URL of an HTTP proxy to reach the vendor through.")
+    ca_file: Path | None = Field(default=None, description="Certificates (PEM) to trust for this Crm instead of the system's.")
+    table_ttl_seconds: float = Field(
+        default=300.0,
+        gt=0,
+        strict=True,
+        allow_inf_nan=False,
+        description="How long pipelines, users and other small tables are kept before they are read again.",
+    )
+
+    @field_validator("proxy")
+    @classmethod
+    def _only_http(cls, proxy: SecretStr | None) -> SecretStr | None:
+        if proxy is not None and not _PROXY.fullmatch(proxy.get_secret_value()):
+            raise ValueError("give the proxy as http://host:port")
+        return proxy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrmConfig:
+    """One configured Crm. `tls` is None where the system's certificates hold."""
+
+    key: str
+    label: str
+    vendor: Vendor
+    settings: VendorSettings
+    proxy: SecretStr | None
+    tls: ssl.SSLContext | None
+    table_ttl_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A configuration without mistakes. `crms` are in the order of the file."""
+
+    server: ServerSettings
+    http: HttpSettings
+    limits: Limits
+    crms: Mapping[str, CrmConfig]
+
+    def secrets(self) -> frozenset[str]:
+        """Every secret in it, for the log to leave out."""
+        proxies = (crm.proxy.get_secret_value() for crm in self.crms.values() if crm.proxy is not None)
+        return frozenset((*proxies, *(secret for crm in self.crms.values() for secret in secret_values(crm.settings))))
+
+
+def load_config(path: Path, env: Mapping[str, str], *, host: str | None = None, port: int | None = None) -> Config:
+    """Read a configuration file.
+
+    Args:
+        path: The file; relative paths in it start at its folder.
+        env: The environment, for secrets.
+        host: Taken instead of the file's `server.host`.
+        port: Taken instead of the file's `server.port`.
+
+    Raises:
+        ConfigError: The file cannot be read or has mistakes; the message has a line for each.
+    """
+    data = _read(path)
+    given: dict[str, object] = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    if given and isinstance(data.get("server", {}), dict):
+        data["server"] = {**data.get("server", {}), **given}
+    try:
+        return parse_config(data, env, folder=path.parent)
+    except ConfigError as error:
+        raise ConfigError(f"{path} has mistakes:\n{error}") from None
+
+
+def parse_config(data: Mapping[str, Any], env: Mapping[str, str], *, folder: Path, vendors: Mapping[str, Vendor] | None = None) -> Config:
+    """Make a configuration from the content of a file in that folder, for the vendors of this installation or others; see `load_config`."""
+    mistakes = Mistakes()
+    for name in data:
+        if name not in {"server", "crms"}:
+            mistakes.add(name, "unknown; a configuration has [server] and [crms.<key>]")
+    server, numbers = _server(data.get("server", {}), mistakes.within("server"))
+    tables = data.get("crms")
+    crms: list[CrmConfig | None] = []
+    if isinstance(tables, dict) and tables:
+        vendors, places = all_vendors() if vendors is None else vendors, Places(env, folder)
+        crms = [
+            _crm(key, table, vendors, places, mistakes.within(f"crms.{key}")) for key, table in cast("dict[str, object]", tables).items()
+        ]
+    else:
+        mistakes.add("crms", "configure at least one Crm, as a table [crms.<key>]")
+    if mistakes.lines or server is None:
+        raise ConfigError("\n".join(mistakes.lines))
+    return Config(
+        server=server,
+        http=_made(HttpSettings, {**numbers, **server.model_dump()}),
+        limits=_made(Limits, {**numbers, **server.model_dump()}),
+        crms={crm.key: crm for crm in crms if crm is not None},
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file; `crmgraph init` writes one to start from") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not UTF-8 text") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is not TOML: {error}") from None
+
+
+def _server(value: object, mistakes: Mistakes) -> tuple[ServerSettings | None, Mapping[str, Any]]:
+    """Read `[server]` and, in it, the limits; None when the former has mistakes."""
+    if not isinstance(value, dict):
+        mistakes.add("", "must be a table, [server]")
+        return None, {}
+    table = cast("dict[str, Any]", value)
+    numbers = _limits(table.get("limits", {}), mistakes.within("limits"))
+    own = known({name: table[name] for name in table if name != "limits"}, list(ServerSettings.model_fields), mistakes)
+    host = own.get("host")
+    if isinstance(host, str) and host and not is_loopback(host) and own.get("allow_public") is not True:
+        mistakes.add(
+            "host",
+            "other machines may reach this address, and clients are not authenticated; use 127.0.0.1, "
+            "or set server.allow_public = true if something in front of it guards it",
+        )
+    return validated(ServerSettings, own, mistakes), numbers
+
+
+def _limits(value: object, mistakes: Mistakes) -> Mapping[str, float]:
+    """Read `[server.limits]`: the numbers of `Limits` and `HttpSettings`, which say what they mean."""
+    if not isinstance(value, dict):
+        mistakes.add("", "must be a table, [server.limits]")
+        return {}
+    table = known(cast("dict[str, Any]", value), list(LIMITS), mistakes)
+    for name, number in table.items():
+        whole = isinstance(LIMITS[name], int)
+        if type(number) not in ({int} if whole else {int, float}) or not 0 < number < math.inf:
+            mistakes.add(name, f"must be a {'whole ' if whole else ''}number above 0")
+    return table
+
+
+def _made(kind: type[_D], values: Mapping[str, Any]) -> _D:
+    return kind(**{field.name: values[field.name] for field in fields(kind) if field.name in values})
+
+
+def _crm(key: str, value: object, vendors: Mapping[str, Vendor], places: Places, mistakes: Mistakes) -> CrmConfig | None:
+    """Read `[crms.<key>]`; None when it has mistakes."""
+    if not _KEY.fullmatch(key):
+        mistakes.add("", "a key is 1 to 32 lower case letters, digits, - and _, and begins with a letter or digit")
+    if not isinstance(value, dict):
+        mistakes.add("", f"must be a table, [crms.{key}]")
+        return None
+    table = cast("dict[str, Any]", value)
+    vendor = vendors.get(str(table.get("vendor")))
+    if vendor is None:
+        mistakes.add("vendor", f"{'is missing' if 'vendor' not in table else 'unknown'}; name one of {', '.join(vendors)}")
+        return None
+    common_names, own_names = setting_names(CrmSettings), setting_names(vendor.settings)
+    table = known(table, [*common_names, *own_names], mistakes)
+    common = {name: table[name] for name in table if name in common_names}
+    crm = _common(places.find(CrmSettings, common, mistakes), mistakes)
+    own = {name: table[name] for name in table if name not in common}
+    settings = _vendor_settings(vendor, places.find(vendor.settings, own, mistakes), mistakes)
+    file = common.get("ca_file")
+    tls = _tls(places.folder / file, mistakes) if isinstance(file, str) else None
+    if crm is None or settings is None:
+        return None
+    return CrmConfig(
+        key=key,
+        label=crm.label or vendor.label,
+        vendor=vendor,
+        settings=settings,
+        proxy=crm.proxy,
+        tls=tls,
+        table_ttl_seconds=crm.table_ttl_seconds,
+    )
+
+
+def _common(found: Found, mistakes: Mistakes) -> CrmSettings | None:
+    if "proxy" in found.literals and "@" in found.values["proxy"].get_secret_value():
+        mistakes.add("proxy", "a password does not stand in this file; name an environment variable in proxy_env")
+    return validated(CrmSettings, found.values, mistakes, noted=found.missed)
+
+
+def _vendor_settings(vendor: Vendor, found: Found, mistakes: Mistakes) -> VendorSettings | None:
+    settings = validated(vendor.settings, found.values, mistakes, noted=found.missed)
+    refuse_literals(found, _origin(vendor.settings, found.values) if settings is None else settings.origin, mistakes)
+    return settings
+
+
+def _origin(settings: type[VendorSettings], values: Mapping[str, Any]) -> str | None:
+    """Where credentials would go, as far as settings with mistakes tell; None when they do not."""
+    try:
+        return str(settings.model_construct(None, **values).origin)
+    except (AttributeError, TypeError, ValueError):
+        return None
+
+
+def _tls(file: Path, mistakes: Mistakes) -> ssl.SSLContext | None:
+    try:
+        return ssl.create_default_context(cafile=file)
+    except OSError:  # what is no certificate is an ssl.SSLError, which is one
+        mistakes.add("ca_file", "the file that it names cannot be read as certificates in PEM form")
+        return None

@@ -1,0 +1,62 @@
+"""Connects the configured Crms: one HTTP session for the process, a client per Crm. Nobody is called yet."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
+
+import aiohttp
+
+from server.config import Config, CrmConfig
+from server.version import product_version
+from vendors.calls import Clock
+from vendors.limiting import Sleep
+from vendors.registry import Crm, Link
+
+_CONNECT_TIMEOUT_SECONDS: Final = 5.0
+
+
+@asynccontextmanager
+async def open_session() -> AsyncGenerator[aiohttp.ClientSession, None]:
+    """Open the session that all vendor calls of the process share.
+
+    It sets no limits of its own: how many calls a Crm gets and how long they take is decided in `vendors/http.py`. It keeps no cookies,
+    because two Crms of one vendor live on one host, and does not look at the environment for a proxy: that is a setting of a Crm.
+    """
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": f"crmgraph/{product_version()}"},
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_SECONDS),
+        trust_env=False,
+    )
+    async with session:
+        yield session
+
+
+def connect_crms(
+    config: Config, session: aiohttp.ClientSession, *, clock: Clock, sleep: Sleep, jitter: Callable[[], float]
+) -> Mapping[str, Crm]:
+    """Make a client for every configured Crm, in the configuration's order.
+
+    Args:
+        config: The configuration.
+        session: See `open_session`.
+        clock: Monotonic seconds.
+        sleep: Waits.
+        jitter: Gives random numbers from 0 to 1.
+    """
+    return {key: _connect(crm, session, clock, sleep, jitter) for key, crm in config.crms.items()}
+
+
+def _connect(crm: CrmConfig, session: aiohttp.ClientSession, clock: Clock, sleep: Sleep, jitter: Callable[[], float]) -> Crm:
+    link = Link(
+        crm=crm.key,
+        session=session,
+        clock=clock,
+        sleep=sleep,
+        jitter=jitter,
+        table_ttl_seconds=crm.table_ttl_seconds,
+        proxy=None if crm.proxy is None else crm.proxy.get_secret_value(),
+        ssl=crm.tls or True,
+    )
+    return Crm(key=crm.key, label=crm.label, vendor=crm.vendor, client=crm.vendor.connect(link, crm.settings), link=link)

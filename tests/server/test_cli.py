@@ -1,0 +1,226 @@
+"""The command line as people use it: real processes, their output and exit status."""
+
+import signal
+import socket
+import tomllib
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+import pytest
+
+from server.commands.toml import toml_lines
+from server.config import load_config
+from server.schema import SCHEMA_FILE, printed_schema
+from tests.server.command_line import crmgraph, lines_until, running
+from vendors.registry import all_sandboxes, all_vendors
+
+SANDBOX_TOML = """
+[crms.service]
+vendor = "autotask"
+zone_url = "http://127.0.0.1:9"
+username = "u"
+integration_code = "c"
+secret = "s"
+"""
+
+
+@pytest.fixture
+def busy_port() -> Generator[int, None, None]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("nonsense",), ("serve", "--port", "65536"), ("sandbox", "--scale", "0"), ("demo", "--port", "-1")]
+)
+def test_wrong_usage_is_status_2(tmp_path: Path, arguments: Sequence[str]) -> None:
+    answer = crmgraph(*arguments, folder=tmp_path)
+
+    assert answer.returncode == 2
+    assert "usage: crmgraph" in answer.stderr
+
+
+def test_the_version_is_told(tmp_path: Path) -> None:
+    answer = crmgraph("--version", folder=tmp_path)
+
+    assert answer.stdout.startswith("crmgraph 0")
+
+
+class TestInit:
+    def test_it_writes_a_configuration_that_needs_but_a_crm(self, tmp_path: Path) -> None:
+        written = crmgraph("init", folder=tmp_path)
+        served = crmgraph("serve", folder=tmp_path)
+
+        assert written.returncode == 0
+        assert served.stderr == "crmgraph: crms.toml has mistakes:\ncrms: configure at least one Crm, as a table [crms.<key>]\n"
+
+    def test_it_never_overwrites(self, tmp_path: Path) -> None:
+        (tmp_path / "mine.toml").write_text("mine")
+
+        answer = crmgraph("init", "--output", "mine.toml", folder=tmp_path)
+
+        assert answer.returncode == 2
+        assert "mine.toml: exists already" in answer.stderr
+        assert (tmp_path / "mine.toml").read_text() == "mine"
+
+    def test_what_it_writes_has_every_setting_of_every_vendor(self, tmp_path: Path) -> None:
+        crmgraph("init", folder=tmp_path)
+
+        lines = (tmp_path / "crms.toml").read_text().splitlines()
+        data = tomllib.loads(
+            "\n".join(line[2:] if line.startswith("# ") and (" = " in line or line.endswith("]")) else line for line in lines)
+        )
+
+        assert set(data["crms"]) == set(all_vendors())
+        for key, vendor in all_vendors().items():
+            names = {name.removesuffix("_env") if name.endswith("_env") else name for name in data["crms"][key]}
+            assert set(vendor.settings.model_fields) <= names
+
+
+class TestServe:
+    def test_a_wrong_configuration_is_status_2_and_says_what_to_mend(self, tmp_path: Path) -> None:
+        (tmp_path / "crms.toml").write_text(SANDBOX_TOML.replace("secret", "secret_env") + 'usernam = "x"\n')
+
+        answer = crmgraph("serve", folder=tmp_path)
+
+        assert answer.returncode == 2
+        assert answer.stdout == ""
+        assert answer.stderr.splitlines() == [
+            "crmgraph: crms.toml has mistakes:",
+            "crms.service.usernam: unknown; did you mean username?",
+            "crms.service.secret_env: set the environment variable that it names, which is not set",
+        ]
+
+    def test_a_missing_configuration_is_status_2(self, tmp_path: Path) -> None:
+        answer = crmgraph("serve", "--config", "other.toml", folder=tmp_path)
+
+        assert answer.returncode == 2
+        assert answer.stderr == "crmgraph: other.toml: there is no such file; `crmgraph init` writes one to start from\n"
+
+    def test_a_port_in_use_is_status_2_and_names_the_setting(self, tmp_path: Path, busy_port: int) -> None:
+        (tmp_path / "crms.toml").write_text(f"[server]\nport = {busy_port}\n{SANDBOX_TOML}")
+
+        answer = crmgraph("serve", folder=tmp_path)
+
+        assert answer.returncode == 2
+        assert f"server.host, server.port: Cannot listen on 127.0.0.1:{busy_port}: the port is in use" in answer.stderr
+        assert "Traceback" not in answer.stderr
+
+    def test_a_public_address_is_refused_on_the_command_line_too(self, tmp_path: Path) -> None:
+        (tmp_path / "crms.toml").write_text(SANDBOX_TOML)
+
+        answer = crmgraph("serve", "--host", "0.0.0.0", folder=tmp_path)  # noqa: S104  # to be refused
+
+        assert answer.returncode == 2
+        assert "server.host: other machines may reach this address" in answer.stderr
+
+    def test_it_starts_without_calling_a_vendor_and_ends_by_interrupt(self, tmp_path: Path) -> None:
+        (tmp_path / "crms.toml").write_text(SANDBOX_TOML)  # nobody listens at that Crm's address
+
+        with running("serve", "--port", "0", folder=tmp_path) as process:
+            lines_until(process, "Application startup complete")
+            process.send_signal(signal.SIGINT)
+            rest = process.communicate(timeout=30)[0]
+
+        assert process.returncode == 0
+        assert "Traceback" not in rest
+
+
+class TestSandbox:
+    def test_one_runs_alone_on_a_port_and_ends_by_signal(self, tmp_path: Path) -> None:
+        with running("sandbox", "autotask", folder=tmp_path) as process:
+            (line,) = lines_until(process, "listens at")
+            process.terminate()
+            process.wait(timeout=30)
+
+        assert f"pid {process.pid}" in line
+        assert process.returncode == 0
+
+    def test_it_ends_with_its_input_when_asked_to(self, tmp_path: Path) -> None:
+        with running("sandbox", "autotask", "--end-with-input", folder=tmp_path) as process:
+            lines_until(process, "listens at")
+            process.communicate(timeout=30)  # closes its input
+
+        assert process.returncode == 0
+
+    def test_all_write_a_configuration_that_serve_takes(self, tmp_path: Path) -> None:
+        file = tmp_path / "crms.toml"
+
+        with running("sandbox", "--write-config", file, "--scale", "30", folder=tmp_path) as process:
+            for _ in all_sandboxes():
+                lines_until(process, "listens at")
+            data = tomllib.loads(file.read_text())
+            ready = {key: table for key, table in data["crms"].items() if table["vendor"] in all_vendors()}
+            file.write_text("".join(f"[crms.{key}]\n" + "\n".join(toml_lines(table)) + "\n" for key, table in ready.items()))
+            config = load_config(file, {})
+
+        assert {table["vendor"] for table in data["crms"].values()} == set(all_sandboxes())
+        assert set(config.crms) == set(ready)
+
+    def test_a_configuration_that_it_did_not_write_is_left_alone(self, tmp_path: Path) -> None:
+        (tmp_path / "crms.toml").write_text(SANDBOX_TOML)
+
+        answer = crmgraph("sandbox", "--write-config", "crms.toml", folder=tmp_path)
+
+        assert answer.returncode == 2
+        assert "crms.toml: was not written by `crmgraph sandbox`" in answer.stderr
+        assert (tmp_path / "crms.toml").read_text() == SANDBOX_TOML
+
+    def test_a_port_in_use_is_status_2(self, tmp_path: Path, busy_port: int) -> None:
+        answer = crmgraph("sandbox", "autotask", "--port", busy_port, folder=tmp_path)
+
+        assert answer.returncode == 2
+        assert f"the sandbox of autotask cannot listen at 127.0.0.1:{busy_port}" in answer.stderr
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (("nobody",), "there is no sandbox of that vendor; there are"),
+            (("autotask", "--option", "x=1"), "sandbox 'autotask' has no option 'x'"),
+            (("autotask", "--option", "ints=many"), "option 'ints' of sandbox 'autotask' takes one of"),
+            (("autotask", "--option", "ints"), "write an option as --option NAME=VALUE"),
+            (("--option", "ints=int"), "write an option as --option VENDOR.NAME=VALUE"),
+            (("--port", "8101"), "--port is for one sandbox"),
+            (("--port-base", "65534"), "the ports end at 65535"),
+        ],
+    )
+    def test_wrong_arguments_are_status_2(self, tmp_path: Path, arguments: Sequence[str], message: str) -> None:
+        answer = crmgraph("sandbox", *arguments, folder=tmp_path)
+
+        assert answer.returncode == 2
+        assert message in answer.stderr
+
+    def test_its_switches_are_listed(self, tmp_path: Path) -> None:
+        answer = crmgraph("sandbox", "autotask", "--list-options", folder=tmp_path)
+
+        assert answer.returncode == 0
+        assert all(f"--option {name}=" in answer.stdout for name in all_sandboxes()["autotask"].options)
+
+
+class TestSchema:
+    def test_it_is_printed(self, tmp_path: Path) -> None:
+        answer = crmgraph("schema", folder=tmp_path)
+
+        assert answer.returncode == 0
+        assert answer.stdout == printed_schema()
+
+    def test_the_committed_one_is_that_of_the_code(self, tmp_path: Path) -> None:
+        answer = crmgraph("schema", "--check", folder=tmp_path)
+
+        assert SCHEMA_FILE.exists()
+        assert (answer.returncode, answer.stdout) == (0, "")
+
+    def test_another_one_is_shown_as_a_difference_with_status_1(self, tmp_path: Path) -> None:
+        (tmp_path / "old.graphql").write_text(printed_schema().replace("type Query", "type Qwery"))
+
+        answer = crmgraph("schema", "--check", "--file", "old.graphql", folder=tmp_path)
+
+        assert answer.returncode == 1
+        assert "-type Qwery" in answer.stdout
+        assert "+type Query" in answer.stdout
+
+    def test_a_missing_file_is_status_2(self, tmp_path: Path) -> None:
+        answer = crmgraph("schema", "--check", "--file", "none.graphql", folder=tmp_path)
+
+        assert answer.returncode == 2
+        assert "none.graphql: cannot be read" in answer.stderr

@@ -1,0 +1,120 @@
+"""`crmgraph check`: what its table says about Crms that work, refuse, or are away."""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from server.commands.check import find, report
+from server.commands.sandbox import configuration
+from server.config import Config, parse_config
+from tests.server.command_line import crmgraph
+from vendors.capabilities import EntityCheck
+from vendors.errors import PermissionDeniedError, UnsupportedError
+from vendors.registry import Link, Vendor, VendorSettings, all_sandboxes, all_vendors
+from vendors.sandbox import Fault, RunningSandbox, start
+
+
+class PartlySettings(VendorSettings):
+    @property
+    def origin(self) -> str:
+        return "http://127.0.0.1"
+
+
+class PartlyClient:
+    """Holds contacts back and has no pipelines."""
+
+    def __init__(self, link: Link, settings: PartlySettings) -> None:
+        del settings
+        self.crm = link.crm
+
+    async def check(self) -> Sequence[EntityCheck]:
+        return [
+            EntityCheck(entity="deals", error=None),
+            EntityCheck(entity="contacts", error=PermissionDeniedError("Give it the permission.", crm=self.crm)),
+            EntityCheck(entity="people", error=PermissionDeniedError("Give it the permission.", crm=self.crm)),
+            EntityCheck(entity="pipelines", error=UnsupportedError("It has none.", crm=self.crm)),
+        ]
+
+
+PARTLY = Vendor(key="partly", label="Partly", settings=PartlySettings, client=PartlyClient, connect=PartlyClient, extensions={})
+
+
+@asynccontextmanager
+async def _sandbox(vendor: str = "autotask") -> AsyncGenerator[RunningSandbox, None]:
+    sandbox = await start(all_sandboxes()[vendor])
+    try:
+        yield sandbox
+    finally:
+        await sandbox.stop()
+
+
+def _config(sandbox: RunningSandbox, **changes: object) -> Config:
+    return parse_config({"crms": {"it": {"vendor": sandbox.kind.vendor, **sandbox.settings, **changes}}}, {}, folder=Path())
+
+
+async def _reported(config: Config, *, timeout_seconds: float = 15.0) -> list[str]:
+    return report(await find(config, timeout_seconds=timeout_seconds)).splitlines()
+
+
+@pytest.mark.parametrize("vendor", sorted(all_vendors()))
+async def test_a_crm_that_works_is_reachable_and_accepted(vendor: str) -> None:
+    async with _sandbox(vendor) as sandbox:
+        heading, row = await _reported(_config(sandbox))
+
+    assert heading.split() == ["Crm", "Vendor", "Reachable", "Credentials", "Latency", "Entities"]
+    assert row.split()[:4] == ["it", vendor, "yes", "accepted"]
+    assert re.search(r" \d+ ms +ok: [^;]+$", row)
+
+
+async def test_wrong_credentials_are_refused_by_a_crm_that_is_reachable() -> None:
+    async with _sandbox() as sandbox:
+        lines = await _reported(_config(sandbox, secret="wrong"))
+
+    assert lines[1].split()[:4] == ["it", "autotask", "yes", "refused"]
+    assert lines[3].startswith("crms.it (")
+    assert lines[3].endswith("The CRM 'it' refused its credentials; mend them in the configuration. (UNAUTHENTICATED)")
+
+
+async def test_a_crm_that_is_away_is_not_reachable() -> None:
+    async with _sandbox() as sandbox:
+        config = _config(sandbox)
+
+    lines = await _reported(config)
+
+    assert lines[1].split()[:5] == ["it", "autotask", "no", "unknown", "-"]
+    assert lines[3].endswith("(UNAVAILABLE)")
+
+
+async def test_a_crm_that_does_not_answer_is_given_up_at_the_deadline() -> None:
+    async with _sandbox() as sandbox:
+        sandbox.control.faults.append(Fault(kind="hang"))
+        lines = await _reported(_config(sandbox), timeout_seconds=0.05)
+
+    assert lines[1].split()[2] == "no"
+    assert lines[3].endswith("(TIMEOUT)")
+
+
+async def test_a_missing_permission_is_told_by_entity_and_what_the_vendor_lacks_is_no_failure() -> None:
+    config = parse_config({"crms": {"it": {"vendor": "partly"}}}, {}, folder=Path(), vendors={"partly": PARTLY})
+
+    lines = await _reported(config)
+
+    assert lines[1].endswith("ok: deals; forbidden: contacts, people; not supported: pipelines")
+    assert lines[2:] == ["", "crms.it (contacts, people): Give it the permission. (FORBIDDEN)"]
+
+
+async def test_the_exit_status_tells_whether_everything_works(tmp_path: Path) -> None:
+    file = tmp_path / "crms.toml"
+    async with _sandbox() as sandbox:
+        file.write_text(configuration([sandbox]))
+        works = await asyncio.to_thread(crmgraph, "check", folder=tmp_path)
+    away = await asyncio.to_thread(crmgraph, "check", folder=tmp_path)
+
+    assert (works.returncode, works.stderr) == (0, "")
+    assert "service  autotask  yes" in works.stdout
+    assert away.returncode == 1
+    assert "service  autotask  no" in away.stdout

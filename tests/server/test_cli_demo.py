@@ -1,0 +1,121 @@
+"""`crmgraph demo`: every sandbox a process of its own, one graph over them, and nothing left behind."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.examples import BOARD_QUERY
+from tests.server.command_line import crmgraph, lines_until, running
+from vendors.registry import all_sandboxes, all_vendors
+
+VENDOR_BY_CRM = {kind.crm_key: vendor for vendor, kind in all_sandboxes().items() if vendor in all_vendors()}
+
+
+@dataclass
+class Demo:
+    """A demo as what it prints describes it."""
+
+    process: "subprocess.Popen[str]"
+    text: str
+
+    @property
+    def url(self) -> str:
+        found = re.search(r"GraphiQL: (http://127\.0\.0\.1:\d+/graphql)", self.text)
+        assert found is not None
+        return found[1]
+
+    @property
+    def rows(self) -> Mapping[str, tuple[int, int]]:
+        """Port and pid by crm."""
+        found = re.findall(r"^(\w+) +\w+ +(\d+) +(\d+) +kill \3$", self.text, re.MULTILINE)
+        return {crm: (int(port), int(pid)) for crm, port, pid in found}
+
+    def board(self) -> Any:
+        body = json.dumps({"query": BOARD_QUERY}).encode()
+        request = urllib.request.Request(self.url, body, {"Content-Type": "application/json"})  # noqa: S310  # loopback
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  # loopback
+            return json.load(answer)
+
+    def said_until_end(self) -> str:
+        """What it says from now on. Its sandboxes write where it does, so this ends when the last of them has."""
+        return self.process.communicate(timeout=30)[0]
+
+
+@contextmanager
+def demo(folder: Path) -> Generator[Demo, None, None]:
+    with running("demo", "--port", "0", "--sandbox-port-base", "0", folder=folder) as process:
+        yield Demo(process, "\n".join(lines_until(process, "Ctrl-C ends everything")))
+
+
+def is_listening(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def test_the_query_that_it_prints_is_answered_by_every_crm(tmp_path: Path) -> None:
+    with demo(tmp_path) as it:
+        answer = it.board()
+
+    assert BOARD_QUERY in it.text
+    assert set(it.rows) == set(VENDOR_BY_CRM)
+    assert "errors" not in answer
+    assert {source["crm"]["key"]: source["status"] for source in answer["data"]["opportunities"]["sources"]} == dict.fromkeys(
+        VENDOR_BY_CRM, "OK"
+    )
+    assert {node["crm"]["key"] for node in answer["data"]["opportunities"]["nodes"]} == set(VENDOR_BY_CRM)
+
+
+def test_a_sandbox_that_is_stopped_is_told_once_and_missing_and_can_be_started_again(tmp_path: Path) -> None:
+    with demo(tmp_path) as it:
+        port, pid = it.rows["service"]
+        subprocess.run(["kill", str(pid)], check=True)  # noqa: S603, S607  # the command that it prints
+        told = lines_until(it.process, "-m server.cli sandbox autotask")
+        without = it.board()
+        with running("sandbox", "autotask", "--port", port, folder=tmp_path) as again:
+            lines_until(again, "listens at")
+            it.process.send_signal(signal.SIGINT)
+            rest = it.said_until_end()
+
+    assert told[0].startswith("The sandbox of autotask (crm service) has stopped.")
+    assert told[1].endswith(f"sandbox autotask --port {port}")
+    sources = {source["crm"]["key"]: source for source in without["data"]["opportunities"]["sources"]}
+    assert {crm for crm, source in sources.items() if source["status"] != "OK"} == {"service"}
+    assert sources["service"]["code"] == "UNAVAILABLE"
+    assert "has stopped" not in rest
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_the_sandboxes_end_with_it_however_it_ends(tmp_path: Path, end: signal.Signals) -> None:
+    with demo(tmp_path) as it:
+        it.process.send_signal(end)
+        rest = it.said_until_end()
+
+    assert not any(is_listening(port) for port, _ in it.rows.values())
+    assert "Traceback" not in rest
+    assert it.process.returncode == (0 if end is signal.SIGINT else -end)
+
+
+def test_a_port_in_use_is_told(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        graph = crmgraph("demo", "--port", port, "--sandbox-port-base", "0", folder=tmp_path)
+        sandbox = crmgraph("demo", "--port", "0", "--sandbox-port-base", port, folder=tmp_path)
+
+    assert (graph.returncode, sandbox.returncode) == (2, 2)
+    assert f"Cannot listen on 127.0.0.1:{port}: the port is in use" in graph.stderr
+    assert f"cannot listen at 127.0.0.1:{port}" in sandbox.stderr
+    assert "--sandbox-port-base chooses other ports" in sandbox.stderr
+    assert "Traceback" not in graph.stderr + sandbox.stderr
