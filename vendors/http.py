@@ -29,6 +29,7 @@ from vendors.errors import (
     RateLimitedError,
     RejectedRequestError,
     UnavailableError,
+    UnsupportedError,
     VendorError,
     VendorTimeoutError,
 )
@@ -374,6 +375,7 @@ _MESSAGES: Final[Mapping[type[VendorError], str]] = {
     NotFoundError: "The CRM {crm!r} has no such record.",
     RejectedRequestError: "The CRM {crm!r} refused {operation}.",
     MalformedReplyError: "The CRM {crm!r} answered {operation} with something that cannot be read.",
+    UnsupportedError: "The CRM {crm!r} cannot do {operation}; `Crm.capabilities` tells what it can.",
     ConflictError: "The CRM {crm!r} holds another state of the record; read it again.",
     OutcomeUnknownError: "It is not known whether the CRM {crm!r} did {operation}; look the record up before trying again.",
 }

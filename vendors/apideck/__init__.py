@@ -1,1 +1,15 @@
-"""Apideck: one unified CRM interface in front of many downstream CRMs."""
+"""Apideck's unified CRM API: one dialect for many CRMs, with opaque cursors and a call for every id."""
+
+from vendors.apideck.client import Client
+from vendors.apideck.extension import ApideckOpportunityFields, ApideckPipelineFields, ApideckStageFields
+from vendors.apideck.settings import Settings
+from vendors.registry import Vendor
+
+VENDOR = Vendor(
+    key="apideck",
+    label="Apideck",
+    settings=Settings,
+    client=Client,
+    connect=Client,
+    extensions={"Opportunity": ApideckOpportunityFields, "Pipeline": ApideckPipelineFields, "Stage": ApideckStageFields},
+)

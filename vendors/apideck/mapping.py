@@ -1,0 +1,369 @@
+"""Apideck's unified records as normalized ones. Pure: what a value needs besides its row is handed in."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final, Protocol, TypeVar
+
+from vendors.apideck import wire
+from vendors.apideck.extension import ApideckOpportunityFields, ApideckPipelineFields, ApideckStageFields
+from vendors.calls import warn
+from vendors.extension import extension_from, wire_names_of
+from vendors.model import (
+    Account,
+    Address,
+    Contact,
+    CustomField,
+    CustomFieldType,
+    Money,
+    Opportunity,
+    OpportunityStatus,
+    Pipeline,
+    Reason,
+    Ref,
+    Selection,
+    Stage,
+    StageKind,
+    User,
+    ValueOrigin,
+)
+from vendors.wire import instant, joined, percent
+
+# Source: Apideck CRM API, Currency: ISO 4217 letters, and words such as UNKNOWN_CURRENCY.
+_ISO_4217: Final = re.compile(r"[A-Z]{3}")
+_OUTCOME_OF_CHANCE: Final = {Decimal(100): OpportunityStatus.WON, Decimal(0): OpportunityStatus.LOST}
+
+# The text is the downstream CRM's own; these are the words that connectors are known to send.
+_WON_WORDS: Final = ("won",)
+_LOST_WORDS: Final = ("lost", "dead", "abandon", "disqualif")
+_CLOSED_WORDS: Final = ("closed", "completed")
+_INACTIVE_WORDS: Final = ("inactive", "disabled", "suspended", "deactivated", "deleted", "archived")
+
+_STATUS: Final = ("status", "won_reason", "won_reason_id", "loss_reason", "loss_reason_id", "win_probability")
+_PLACE: Final = ("pipeline_id", "pipeline_stage_id")
+_OPPORTUNITY_WIRE: Final[Mapping[str, tuple[str, ...]]] = {
+    "title": ("title",),
+    "description": ("description",),
+    "amount": ("monetary_amount", "currency"),
+    "probability_percent": ("win_probability",),
+    "probability_origin": ("win_probability",),
+    "expected_revenue": ("expected_revenue", "currency"),
+    "status": _STATUS,
+    "status_label": ("status",),
+    "pipeline_ref": _PLACE,
+    "stage_ref": _PLACE,
+    "stage_changed_at": ("stage_last_changed_at", "date_stage_changed"),
+    "expected_close_date": ("close_date", *_STATUS),
+    "actual_close_date": ("close_date", *_STATUS),
+    "close_date": ("close_date",),
+    "loss_reason": ("loss_reason_id", "loss_reason"),
+    "won_reason": ("won_reason_id", "won_reason"),
+    "owner_ref": ("owner_id",),
+    "account_ref": ("company_id",),
+    "account_refs": ("company_id",),
+    "account_name": ("company_name",),
+    "primary_contact_ref": ("primary_contact_id", "contact_id"),
+    "contact_refs": ("primary_contact_id", "contact_id", "contact_ids"),
+    "type": ("type",),
+    "priority": ("priority",),
+    "lead_source": ("lead_source",),
+    "tags": ("tags",),
+    "created_at": ("created_at",),
+    "updated_at": ("updated_at",),
+    "last_activity_at": ("last_activity_at",),
+    "created_by_ref": ("created_by",),
+    "updated_by_ref": ("updated_by",),
+}
+_ACCOUNT_WIRE: Final[Mapping[str, tuple[str, ...]]] = {
+    "name": ("name",),
+    "email": ("emails",),
+    "phone": ("phone_numbers",),
+    "website": ("websites",),
+    "industry": ("industry",),
+    "owner_ref": ("owner_id",),
+    "parent_ref": ("parent_id",),
+    "address": ("addresses",),
+}
+_CONTACT_WIRE: Final[Mapping[str, tuple[str, ...]]] = {
+    "name": ("name", "first_name", "last_name"),
+    "first_name": ("first_name",),
+    "last_name": ("last_name",),
+    "email": ("emails",),
+    "phone": ("phone_numbers",),
+    "title": ("title",),
+    "account_ref": ("company_id",),
+    "owner_ref": ("owner_id",),
+}
+
+
+class _Typed(Protocol):
+    @property
+    def type(self) -> str | None: ...
+
+
+I = TypeVar("I", bound=_Typed)  # noqa: E741  # an item
+
+
+def opportunity_fields(selection: Selection) -> list[str] | None:
+    """The names to ask for; None for all."""
+    wanted, own = selection.of("Opportunity"), selection.of("ApideckOpportunityFields")
+    # Custom fields and mappings are nested; whether a name of theirs selects all of them differs by connector.
+    if wanted is None or own is None or "custom_fields" in wanted or "custom_mappings" in own:
+        return None
+    names = {"id", "deleted", *wire_names_of(ApideckOpportunityFields, own)}
+    return sorted(names.union(*(_OPPORTUNITY_WIRE.get(name, ()) for name in wanted)))
+
+
+def account_fields(selection: Selection) -> list[str] | None:
+    return _fields(selection, "Account", _ACCOUNT_WIRE)
+
+
+def contact_fields(selection: Selection) -> list[str] | None:
+    return _fields(selection, "Contact", _CONTACT_WIRE)
+
+
+def lacks_pipeline(row: wire.Opportunity) -> bool:
+    """Whether an opportunity names its stage and not its pipeline, so that the table of pipelines has to tell."""
+    return row.pipeline_stage_id is not None and row.pipeline_id is None
+
+
+def opportunity_from_wire(
+    crm: str,
+    row: wire.Opportunity,
+    *,
+    service: str | None,
+    status_map: Mapping[str, OpportunityStatus],
+    pipelines: Sequence[Pipeline] = (),
+    read_fields: frozenset[str] | None = None,
+) -> Opportunity:
+    """Map a row; `pipelines` are needed for one that `lacks_pipeline`."""
+    status = status_of(row, status_map)
+    pipeline_ref, stage_ref = _place(crm, row, pipelines)
+    account, primary = _ref(crm, row.company_id), _ref(crm, row.primary_contact_id or row.contact_id)
+    contacts = [row.primary_contact_id, row.contact_id, *(row.contact_ids or ())]
+    currency = row.currency if row.currency and _ISO_4217.fullmatch(row.currency) else None
+    is_open = status is OpportunityStatus.OPEN
+    return Opportunity(
+        ref=Ref(crm, row.id),
+        read_fields=read_fields,
+        title=row.title or "",
+        description=row.description,
+        amount=None if row.monetary_amount is None else Money(amount=row.monetary_amount, currency=currency),
+        probability_percent=percent(row.win_probability, crm=crm, of=f"win_probability of opportunity {row.id!r}"),
+        probability_origin=None if row.win_probability is None else ValueOrigin.VENDOR,
+        expected_revenue=None if row.expected_revenue is None else Money(amount=row.expected_revenue, currency=currency),
+        status=status,
+        status_label=row.status,
+        pipeline_ref=pipeline_ref,
+        stage_ref=stage_ref,
+        # Source: Apideck CRM API, Opportunity: both fields have the same meaning.
+        stage_changed_at=max((moment for moment in (row.stage_last_changed_at, row.date_stage_changed) if moment), default=None),
+        # Source: Apideck CRM API, Opportunity.close_date: the actual close by its text, but some connectors demand it on create.
+        expected_close_date=row.close_date if is_open else None,
+        actual_close_date=row.close_date if status is not None and not is_open else None,
+        close_date=row.close_date,
+        loss_reason=_reason(row.loss_reason_id, row.loss_reason),
+        won_reason=_reason(row.won_reason_id, row.won_reason),
+        owner_ref=_ref(crm, row.owner_id),
+        account_ref=account,
+        account_name=row.company_name,
+        account_refs=() if account is None else (account,),
+        primary_contact_ref=primary,
+        contact_refs=tuple(Ref(crm, local_id) for local_id in dict.fromkeys(contacts) if local_id),
+        type=row.type,
+        priority=row.priority,
+        lead_source=row.lead_source,
+        tags=tuple(tag for tag in row.tags or () if tag),
+        custom_fields=tuple(_custom_field(entry) for entry in row.custom_fields or () if entry.id or entry.name),
+        is_deleted=bool(row.deleted),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        last_activity_at=_lenient_instant(row.last_activity_at),
+        created_by_ref=_ref(crm, row.created_by),
+        updated_by_ref=_ref(crm, row.updated_by),
+        extension=extension_from(ApideckOpportunityFields, row, service=service),
+    )
+
+
+def status_of(row: wire.Opportunity, status_map: Mapping[str, OpportunityStatus]) -> OpportunityStatus | None:
+    """Read the outcome from the connector's status text, then from the reasons; None where it says closed and not how."""
+    text = (row.status or "").strip().lower()
+    if text in status_map:
+        return status_map[text]
+    if _has(text, _WON_WORDS):
+        return OpportunityStatus.WON
+    if _has(text, _LOST_WORDS):
+        return OpportunityStatus.LOST
+    if row.won_reason or row.won_reason_id or row.loss_reason or row.loss_reason_id:
+        return OpportunityStatus.WON if row.won_reason or row.won_reason_id else OpportunityStatus.LOST
+    if _has(text, _CLOSED_WORDS):
+        return None if row.win_probability is None else _OUTCOME_OF_CHANCE.get(row.win_probability)
+    return OpportunityStatus.OPEN
+
+
+def pipeline_from_wire(crm: str, row: wire.Pipeline, stage_kinds: Mapping[str, StageKind]) -> Pipeline:
+    # Source: Apideck CRM API, PipelineStages: display_order may be missing.
+    ranked = sorted(enumerate(row.stages or ()), key=lambda item: (item[1].display_order is None, item[1].display_order or 0, item[0]))
+    ref = Ref(crm, row.id)
+    stages = tuple(_stage(crm, ref, order, stage, stage_kinds) for order, (_, stage) in enumerate(ranked) if stage_key(stage) is not None)
+    return Pipeline(
+        ref=ref,
+        name=row.name,
+        is_synthetic=False,
+        stages=stages,
+        is_archived=row.archived,
+        currency=row.currency if row.currency and _ISO_4217.fullmatch(row.currency) else None,
+        extension=extension_from(ApideckPipelineFields, row),
+    )
+
+
+def stage_key(stage: wire.Stage) -> str | None:
+    """What opportunities call a stage: its id, which may be missing, else its constant, else its name."""
+    return stage.id or stage.value or stage.name
+
+
+def stage_id(pipeline_id: str, key: str) -> str:
+    """The local id of a stage: a stage's own id is unique only inside its pipeline."""
+    return "~".join(part.replace("%", "%25").replace("~", "%7E") for part in (pipeline_id, key))
+
+
+def user_from_wire(crm: str, row: wire.User) -> User:
+    status = (row.status or "").strip().lower()
+    email = _main(row.emails)
+    return User(
+        ref=Ref(crm, row.id),
+        name=row.name or joined(row.first_name, row.last_name),
+        first_name=row.first_name,
+        last_name=row.last_name,
+        email=None if email is None else email.email,
+        is_active=None if not status else not _has(status, _INACTIVE_WORDS),
+    )
+
+
+def account_from_wire(crm: str, row: wire.Company, *, read_fields: frozenset[str] | None = None) -> Account:
+    email, website = _main(row.emails), _main(row.websites)
+    return Account(
+        ref=Ref(crm, row.id),
+        read_fields=read_fields,
+        name=row.name,
+        email=None if email is None else email.email,
+        phone=_phone(row.phone_numbers),
+        website=None if website is None else website.url,
+        industry=row.industry,
+        owner_ref=_ref(crm, row.owner_id),
+        parent_ref=_ref(crm, row.parent_id),
+        address=_address(_main(row.addresses)),
+    )
+
+
+def contact_from_wire(crm: str, row: wire.Contact, *, read_fields: frozenset[str] | None = None) -> Contact:
+    email = _main(row.emails)
+    return Contact(
+        ref=Ref(crm, row.id),
+        read_fields=read_fields,
+        name=row.name or joined(row.first_name, row.last_name),
+        first_name=row.first_name,
+        last_name=row.last_name,
+        email=None if email is None else email.email,
+        phone=_phone(row.phone_numbers),
+        title=row.title,
+        account_ref=_ref(crm, row.company_id),
+        owner_ref=_ref(crm, row.owner_id),
+    )
+
+
+def _place(crm: str, row: wire.Opportunity, pipelines: Sequence[Pipeline]) -> tuple[Ref | None, Ref | None]:
+    """Pipeline and stage. A stage without its pipeline is found by being in just one of them."""
+    key, pipeline_id = row.pipeline_stage_id, row.pipeline_id
+    if key is not None and pipeline_id is None and pipelines:
+        holders = [
+            pipeline for pipeline in pipelines if Ref(crm, stage_id(pipeline.local_id, key)) in {stage.ref for stage in pipeline.stages}
+        ]
+        if len(holders) != 1:
+            warn(
+                crm,
+                "STAGE_WITHOUT_PIPELINE",
+                f"Opportunity {row.id!r} has a stage that {len(holders)} pipelines hold; it is shown without one.",
+            )
+            return None, None
+        pipeline_id = holders[0].local_id
+    if pipeline_id is None:
+        return None, None
+    return Ref(crm, pipeline_id), None if key is None else Ref(crm, stage_id(pipeline_id, key))
+
+
+def _stage(crm: str, pipeline: Ref, order: int, row: wire.Stage, kinds: Mapping[str, StageKind]) -> Stage:
+    key = stage_key(row) or ""
+    return Stage(
+        ref=Ref(crm, stage_id(pipeline.local_id, key)),
+        name=row.name,
+        order=order,
+        pipeline_ref=pipeline,
+        probability_percent=percent(row.win_probability, crm=crm, of=f"win_probability of stage {key!r}"),
+        kind=kinds.get(key),
+        is_archived=row.archived,
+        extension=extension_from(ApideckStageFields, row),
+    )
+
+
+def _custom_field(entry: wire.CustomField) -> CustomField:
+    kinds: list[tuple[type | tuple[type, ...], CustomFieldType]] = [
+        (bool, CustomFieldType.BOOLEAN),
+        (str, CustomFieldType.TEXT),
+        ((int, float, Decimal), CustomFieldType.NUMBER),
+        ((dict, list), CustomFieldType.JSON),
+    ]
+    kind = next((kind for types, kind in kinds if isinstance(entry.value, types)), CustomFieldType.UNKNOWN)
+    shown = entry.value if isinstance(entry.value, str) else None
+    return CustomField(key=entry.id or entry.name or "", label=entry.name, type=kind, value=entry.value, display_value=shown)
+
+
+def _lenient_instant(text: str | None) -> datetime | None:
+    if text is None or not text.strip().isdigit():
+        return instant(text)
+    number = int(text)
+    seconds = number / 1_000 if number > 10**11 else number  # that many seconds are the year 5138
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, OSError, ValueError):
+        return None
+
+
+def _main(items: Iterable[I] | None) -> I | None:
+    """The primary one, else the first."""
+    listed = list(items or ())
+    return next((item for item in listed if item.type == "primary"), listed[0] if listed else None)
+
+
+def _phone(phones: Iterable[wire.Phone] | None) -> str | None:
+    phone = _main(phones)
+    if phone is None or phone.number is None:
+        return None
+    country = None if phone.country_code is None else "+" + phone.country_code.lstrip("+")
+    return phone.number if phone.number.startswith("+") else joined(country, phone.area_code, phone.number)
+
+
+def _address(address: wire.Address | None) -> Address | None:
+    if address is None:
+        return None
+    street = joined(address.line1, address.line2) or address.string
+    found = Address(street=street, city=address.city, region=address.state, postal_code=address.postal_code, country=address.country)
+    return None if found == Address() else found
+
+
+def _fields(selection: Selection, name: str, table: Mapping[str, Sequence[str]]) -> list[str] | None:
+    wanted = selection.of(name)
+    return None if wanted is None else sorted({"id"}.union(*(table.get(attribute, ()) for attribute in wanted)))
+
+
+def _has(text: str, words: Sequence[str]) -> bool:
+    return any(word in text for word in words)
+
+
+def _reason(identifier: str | None, label: str | None) -> Reason | None:
+    return None if identifier is None and label is None else Reason(id=identifier, label=label)
+
+
+def _ref(crm: str, local_id: str | None) -> Ref | None:
+    return None if local_id is None else Ref(crm, local_id)
