@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from vendors.limiting import Sleep
 from vendors.registry import Crm, Link, all_sandboxes, all_vendors
 from vendors.sandbox import Control, OptionValue, RunningSandbox, start
 
@@ -28,6 +29,20 @@ async def brief_sleep(seconds: float) -> None:
     await asyncio.sleep(min(seconds, 0.01))
 
 
+@dataclass(slots=True)
+class Pauses:
+    """Time as the sandbox sees it: what a client does not wait for has passed nevertheless, or its limits would refuse the next call."""
+
+    skipped_seconds: float = 0.0
+
+    def clock(self) -> float:
+        return time.monotonic() + self.skipped_seconds
+
+    async def sleep(self, seconds: float) -> None:
+        self.skipped_seconds += seconds
+        await brief_sleep(seconds)
+
+
 @asynccontextmanager
 async def playground(
     vendor: str,
@@ -38,10 +53,11 @@ async def playground(
     settings: Mapping[str, object] | None = None,
 ) -> AsyncGenerator[Playground, None]:
     """Start the vendor's sandbox and connect a Crm to it; `settings` override those that fit the sandbox."""
-    sandbox = await start(all_sandboxes()[vendor], options=options, scale=scale)
+    pauses = Pauses()
+    sandbox = await start(all_sandboxes()[vendor], options=options, scale=scale, clock=pauses.clock)
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
         try:
-            yield Playground(connect(vendor, sandbox, session, crm=crm, settings=settings), sandbox)
+            yield Playground(connect(vendor, sandbox, session, crm=crm, settings=settings, sleep=pauses.sleep), sandbox)
         finally:
             await sandbox.stop()
 
@@ -53,13 +69,14 @@ def connect(
     *,
     crm: str | None = None,
     settings: Mapping[str, object] | None = None,
+    sleep: Sleep = brief_sleep,
 ) -> Crm:
     """Connect one more Crm to a running sandbox."""
     link = Link(
         crm=crm or sandbox.kind.crm_key,
         session=session,
         clock=time.monotonic,
-        sleep=brief_sleep,
+        sleep=sleep,
         jitter=random.Random(7).random,  # noqa: S311  # repeatable, not secret
     )
     declared = all_vendors()[vendor]

@@ -101,6 +101,11 @@ def basic(username: str, password: SecretStr) -> SecretStr:
     return SecretStr("Basic " + base64.b64encode(f"{username}:{password.get_secret_value()}".encode()).decode("ascii"))
 
 
+def bearer(token: SecretStr) -> SecretStr:
+    """The value of an `Authorization` header for a bearer token (RFC 6750)."""
+    return SecretStr("Bearer " + token.get_secret_value())
+
+
 def directory(url: str) -> URL:
     """A base URL that relative paths can be joined to: with a slash at its end."""
     return URL(url if url.endswith("/") else url + "/")

@@ -60,11 +60,13 @@ class SandboxSetup:
         options: A value for every option of the kind.
         scale: Number of opportunities to generate deterministically instead of the seed's own; None for the seed as it is.
         base_url: Origin the sandbox is reached at, for vendors that put absolute links into their answers.
+        clock: Seconds that only go forward, for limits on calls in a span of time.
     """
 
     options: Mapping[str, OptionValue]
     scale: int | None
     base_url: str
+    clock: Callable[[], float] = time.monotonic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -385,6 +387,7 @@ async def start(
     scale: int | None = None,
     host: str = "127.0.0.1",
     port: int = 0,
+    clock: Callable[[], float] = time.monotonic,
 ) -> RunningSandbox:
     """Start a sandbox on loopback; port 0 takes a free one.
 
@@ -395,7 +398,7 @@ async def start(
     sock = web_socket(host, port)
     base_url = f"http://{host}:{sock.getsockname()[1]}"
     chosen = kind.complete_options(options)
-    app = kind.build(SandboxSetup(options=chosen, scale=scale, base_url=base_url))
+    app = kind.build(SandboxSetup(options=chosen, scale=scale, base_url=base_url, clock=clock))
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.SockSite(runner, sock).start()

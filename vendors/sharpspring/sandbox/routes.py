@@ -1,7 +1,6 @@
 """The sandbox on the wire: one URL a version, credentials, limits, and the routes that play a person in the product."""
 
 import json
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -43,16 +42,16 @@ class _Asked:
     problem: int | None
 
 
-def build(setup: SandboxSetup, *, clock: Callable[[], float] = time.monotonic, now: Callable[[], datetime] = utc_now) -> web.Application:
+def build(setup: SandboxSetup, *, clock: Callable[[], float] | None = None, now: Callable[[], datetime] = utc_now) -> web.Application:
     """Make a fresh account.
 
     Args:
         setup: Options and scale.
-        clock: What the limit per second goes by.
+        clock: What the limit per second goes by, instead of the setup's.
         now: What modification times and the limit per day go by.
     """
     store = Store(setup.options, scale=setup.scale, now=now)
-    limits = Limits(clock=clock, now=now, per_second=setup.options["rate_limit"] == "on")
+    limits = Limits(clock=clock or setup.clock, now=now, per_second=setup.options["rate_limit"] == "on")
     # Source: Lead Gen & CRM Open API, overview article: v1 speaks the time zone of the Company Profile, v1.2 UTC.
     zones = {"v1": store.zone, "v1.2": ZoneInfo("UTC")}
     handlers = {version: _endpoint(store, limits, zone) for version, zone in zones.items()}

@@ -1,0 +1,213 @@
+"""A client of the Open API: pages by offset, and relations by whichever way of looking up costs the fewest calls."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import SecretStr
+
+from vendors.auth import FixedAccess, bearer
+from vendors.capabilities import ById, EntityCheck, OpportunityLinks, Page, PageRequest, Row
+from vendors.errors import VendorError
+from vendors.model import Account, Contact, CustomFieldDefinition, Opportunity, Pipeline, Selection, User
+from vendors.registry import Link
+from vendors.sharpspring import mapping, wire
+from vendors.sharpspring.finder import Finder, Found, Target
+from vendors.sharpspring.offsets import Offsets, Place, place_from
+from vendors.sharpspring.rpc import LIMITS, Rpc, judge
+from vendors.sharpspring.settings import Settings
+from vendors.tables import Table
+
+T = TypeVar("T")
+M = TypeVar("M")
+
+_CHECKED: tuple[wire.Method[Any], ...] = (
+    wire.OPPORTUNITIES,
+    wire.OPPORTUNITY_LEADS,
+    wire.DEAL_STAGES,
+    wire.USER_PROFILES,
+    wire.ACCOUNTS,
+    wire.LEADS,
+    wire.FIELDS,
+)
+
+
+class Client:
+    """Reads one account of Lead Gen & CRM. Ids are the vendor's numbers as text.
+
+    Contacts of an account cannot be listed: `where` of getLeads takes no accountID.
+    """
+
+    def __init__(self, link: Link, settings: Settings) -> None:
+        self._crm = link.crm
+        self._settings = settings
+        # Source: Lead Gen & CRM Open API, overview article: credentials in headers, or in the query string, where logs would keep them.
+        headers: dict[str, SecretStr | str] = {"X-Account-Id": settings.account_id, "Authorization": bearer(settings.secret_key)}
+        base_url = f"{settings.base_url.rstrip('/')}/pubapi/{settings.api_version}/"
+        http = link.http(auth=FixedAccess(base_url, headers), limits=LIMITS, judge=judge(link.jitter))
+        self._rpc = Rpc(http, page_size=settings.page_size)
+
+        def finder(target: Target[T]) -> Finder[T]:
+            return Finder(self._rpc, target, clock=link.clock)
+
+        def table(load: Callable[[], Any]) -> Table[Any]:
+            return Table(load, ttl_seconds=link.table_ttl_seconds, clock=link.clock)
+
+        # Source: observed: without an id only active rows come back.
+        self._opportunities = finder(
+            Target(method=wire.OPPORTUNITIES, column="id", value=lambda row: row.id, hides_rows=True),
+        )
+        self._links = finder(
+            Target(
+                method=wire.OPPORTUNITY_LEADS, column="opportunityID", value=lambda row: row.opportunityID, is_unique=False, is_short=True
+            )
+        )
+        self._accounts = finder(
+            Target(method=wire.ACCOUNTS, column="id", value=lambda row: row.id, is_short=True, kept_seconds=link.table_ttl_seconds)
+        )
+        # Source: Lead Gen & CRM Open API, lead methods (vendor help, article 50889): getLeads takes lists of ids.
+        self._leads = finder(Target(method=wire.LEADS, column="id", value=lambda row: row.id, takes_lists=True, hides_rows=True))
+        self._pipelines: Table[Sequence[Pipeline]] = table(self._load_pipelines)
+        self._users: Table[Mapping[str, User]] = table(self._load_users)
+        self._definitions: Table[Sequence[CustomFieldDefinition]] = table(self._load_definitions)
+
+    async def opportunities_page(self, request: PageRequest) -> Page[Opportunity]:
+        return await self._opportunity_page(request, {})
+
+    async def account_opportunities_page(self, account_id: str, request: PageRequest) -> Page[Opportunity]:
+        # Source: getOpportunities takes one of five keys in `where`, accountID among them (observed by several clients).
+        return (
+            await self._opportunity_page(request, {"accountID": account_id})
+            if account_id in _numbers([account_id])
+            else Page(rows=(), has_more=False)
+        )
+
+    async def opportunities_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Opportunity]:
+        found, around = await asyncio.gather(self._opportunities.find(_numbers(ids)), self._surroundings(selection))
+        links = await self._links_if_wanted([local_id for local_id, rows in found.items() if isinstance(rows, list)], selection)
+
+        def opportunity(rows: list[wire.Opportunity]) -> Opportunity | VendorError:
+            mine = _of(links, rows[0].id)
+            return mine if isinstance(mine, VendorError) else mapping.opportunity_from_wire(self._crm, rows[0], around, links=mine)
+
+        return _mapped(found, opportunity)
+
+    async def opportunity_links(self, opportunities: Sequence[Opportunity], selection: Selection) -> ById[OpportunityLinks]:  # noqa: ARG002  # links have no further fields
+        found = await self._links.find([opportunity.local_id for opportunity in opportunities])
+        links: dict[str, OpportunityLinks | VendorError] = {}
+        for opportunity in opportunities:
+            rows = found.get(opportunity.local_id, [])
+            links[opportunity.local_id] = rows if isinstance(rows, VendorError) else mapping.links_of(opportunity, rows)
+        return links
+
+    async def pipelines(self) -> Sequence[Pipeline]:
+        return await self._pipelines.get()
+
+    async def users_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[User]:  # noqa: ARG002  # the kept table is whole
+        users = await self._users.get()
+        if any(user_id not in users for user_id in ids):
+            users = await self._users.get_after_miss()
+        return {user_id: users[user_id] for user_id in ids if user_id in users}
+
+    async def accounts_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Account]:  # noqa: ARG002  # no fields can be chosen
+        return _mapped(await self._accounts.find(_numbers(ids)), lambda rows: mapping.account_from_wire(self._crm, rows[0]))
+
+    async def contacts_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Contact]:
+        found = await self._leads.find(_numbers(ids), fields=mapping.contact_fields(selection))
+        read_fields = selection.of("Contact")
+        return _mapped(found, lambda rows: mapping.contact_from_wire(self._crm, rows[0], read_fields=read_fields))
+
+    async def custom_field_definitions(self) -> Sequence[CustomFieldDefinition]:
+        return await self._definitions.get()
+
+    async def base_currency(self) -> str | None:
+        return self._settings.currency
+
+    async def check(self) -> Sequence[EntityCheck]:
+        checks = await asyncio.gather(*(self._check(method) for method in _CHECKED))
+        errors = [check.error for check in checks if check.error is not None]
+        if len(errors) == len(checks):
+            raise errors[0]
+        return checks
+
+    async def _check(self, method: wire.Method[Any]) -> EntityCheck:
+        try:
+            await self._rpc.page(method, {}, limit=1)
+        except VendorError as error:
+            return EntityCheck(entity=method.name, error=error)
+        return EntityCheck(entity=method.name, error=None)
+
+    async def _opportunity_page(self, request: PageRequest, where: Mapping[str, object]) -> Page[Opportunity]:
+        def read(offset: int, limit: int) -> Any:
+            return self._rpc.page(wire.OPPORTUNITIES, where, limit=limit, offset=offset)
+
+        offsets: Offsets[wire.Opportunity] = Offsets(read, lambda row: row.id, crm=self._crm, operation=wire.OPPORTUNITIES.name)
+        window, around = await asyncio.gather(
+            offsets.behind(place_from(request.position), request.size), self._surroundings(request.selection)
+        )
+        looked_at = window.rows[: request.size]
+        shown = [
+            (Place(window.offset + index + 1, row.id), row)
+            for index, row in enumerate(looked_at)
+            if row is not None and (row.isActive is not False or request.include_deleted)
+        ]
+        links = await self._links_if_wanted([row.id for _, row in shown], request.selection)
+        rows: list[Row[Opportunity]] = []
+        for place, row in shown:
+            mine = _of(links, row.id)
+            if isinstance(mine, VendorError):
+                raise mine
+            rows.append(Row(mapping.opportunity_from_wire(self._crm, row, around, links=mine), str(place)))
+        last = looked_at[-1] if looked_at else None
+        return Page(
+            rows=rows,
+            has_more=len(window.rows) > len(looked_at) or window.has_more,
+            position=str(Place(window.offset + len(looked_at), "" if last is None else last.id))
+            if window.rows or window.has_more
+            else None,
+            dropped=sum(row is None for row in looked_at),
+        )
+
+    async def _links_if_wanted(self, ids: Sequence[str], selection: Selection) -> Found[wire.OpportunityLead] | None:
+        """Links by opportunity where they are read of the opportunity itself; what only needs contacts reads them later, by need."""
+        return await self._links.find(ids) if selection.wants("SharpspringOpportunityFields", "links") else None
+
+    async def _surroundings(self, selection: Selection) -> mapping.Surroundings:
+        pipelines, definitions = await asyncio.gather(
+            self._pipelines.get() if selection.wants("Opportunity", "pipeline_ref") else _nothing(),
+            self._definitions.get() if selection.wants("Opportunity", "custom_fields") else _nothing(),
+        )
+        return mapping.Surroundings(
+            currency=self._settings.currency,
+            zone=self._settings.zone,
+            pipelines={stage.local_id: pipeline.ref for pipeline in pipelines or () for stage in pipeline.stages},
+            only_pipeline=pipelines[0].ref if pipelines and len(pipelines) == 1 else None,
+            definitions=None if definitions is None else {entry.key: entry for entry in definitions if entry.applies_to == "opportunity"},
+            read_fields=selection.of("Opportunity"),
+        )
+
+    async def _load_pipelines(self) -> Sequence[Pipeline]:
+        return mapping.pipelines_from_wire(self._crm, self._settings.pipeline_name, await self._rpc.all(wire.DEAL_STAGES, {}))
+
+    async def _load_users(self) -> Mapping[str, User]:
+        return {row.id: mapping.user_from_wire(self._crm, row) for row in await self._rpc.all(wire.USER_PROFILES, {})}
+
+    async def _load_definitions(self) -> Sequence[CustomFieldDefinition]:
+        return [mapping.definition_from_wire(self._crm, row) for row in await self._rpc.all(wire.FIELDS, {"isCustom": 1})]
+
+
+async def _nothing() -> None:
+    """Stand in for a table that nobody needs."""
+
+
+def _mapped(found: Found[T], one: Callable[[list[T]], M | VendorError]) -> dict[str, M | VendorError]:
+    return {local_id: rows if isinstance(rows, VendorError) else one(rows) for local_id, rows in found.items()}
+
+
+def _of(links: Found[wire.OpportunityLead] | None, local_id: str) -> list[wire.OpportunityLead] | VendorError | None:
+    return None if links is None else links.get(local_id, [])
+
+
+def _numbers(ids: Sequence[str]) -> list[str]:
+    """Only ids that the vendor could have given; the others exist nowhere."""
+    return [local_id for local_id in ids if local_id.isascii() and local_id.isdecimal()]

@@ -1,0 +1,165 @@
+"""Finding rows by many values of a column, in as few calls as the vendor permits."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from vendors.calls import Clock
+from vendors.errors import VendorError
+from vendors.paging import in_chunks, one_by_one
+from vendors.sharpspring import wire
+from vendors.sharpspring.rpc import Rpc
+
+T = TypeVar("T")
+Found = dict[str, list[T] | VendorError]
+
+# Source: Lead Gen & CRM Open API, overview article: 500 rows, 100 leads. Error codes 209 and 222 (article 360034119232).
+MAX_VALUES: Final = 500
+FEWER_VALUES: Final = 100
+_TOO_MANY_VALUES: Final = frozenset({"209", "222"})
+# Source: error code 210 "Got array, expected variable" and 205 "Invalid parameters" (the same article).
+_NO_LIST: Final = frozenset({"210", "205"})
+_TRUSTED_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target(Generic[T]):
+    """What is looked up.
+
+    Args:
+        method: The method that lists the rows.
+        column: The column that `where` names.
+        value: The row's value of it.
+        is_unique: Whether a value has one row at most.
+        takes_lists: Whether `where` takes a list; None where that is not documented.
+        is_short: Whether the whole table is likely to fit a page, so that it is worth a look before a list is tried.
+        hides_rows: Whether the whole table leaves out rows that a value still finds.
+        kept_seconds: How long a whole table may be kept.
+    """
+
+    method: wire.Method[T]
+    column: str
+    value: Callable[[T], str]
+    is_unique: bool = True
+    takes_lists: bool | None = None
+    is_short: bool = False
+    hides_rows: bool = False
+    kept_seconds: float = 0.0
+
+
+class Finder(Generic[T]):
+    """Looks rows up by a list of values, by the whole table, or value by value.
+
+    A single value is one call. For several, a list is one call where the vendor takes it, which is documented for leads only: elsewhere
+    it is tried where it would save calls, and what came of it is remembered. A list is believed to work once rows of two values came
+    back. Without lists the whole table is read as long as that takes no more calls than there are values; a table that turned out
+    longer is remembered as such.
+    """
+
+    def __init__(self, rpc: Rpc, target: Target[T], *, clock: Clock) -> None:
+        self._rpc = rpc
+        self._target = target
+        self._clock = clock
+        self._takes_lists = target.takes_lists
+        self._max_values = MAX_VALUES
+        self._least_pages = 1
+        self._kept: tuple[Mapping[str, list[T]], float] | None = None
+
+    async def find(self, values: Collection[str], *, fields: Sequence[str] | None = None) -> Found[T]:
+        """Find the rows of each value, by ascending id where they came so.
+
+        Returns:
+            Rows by value; a value without rows is missing, and one that could not be looked up has its error.
+        """
+        wanted = list(dict.fromkeys(values))
+        kept = self._from_kept(wanted)
+        if kept is not None:
+            return kept
+        if len(wanted) <= 1:
+            return await self._singly(wanted, fields)
+        rows: list[T] = []
+        offset = 0
+        if self._target.is_short and self._least_pages == 1 and not self._takes_lists:
+            rows, behind = await self._rpc.first_pages(self._target.method, {}, most=1, fields=fields)
+            if behind is None:
+                return await self._of_whole(rows, wanted, fields)
+            self._least_pages, offset = 2, behind
+        listed: Found[T] = {}
+        if self._takes_lists is not False:
+            listed, is_answer = await self._by_list(wanted, fields)
+            if is_answer:
+                return listed
+        found = await self._without_lists(wanted, rows, offset, fields)
+        if self._takes_lists is None and len(found) > len(listed):
+            self._takes_lists = False
+        return found
+
+    async def _by_list(self, wanted: Sequence[str], fields: Sequence[str] | None) -> tuple[Found[T], bool]:
+        """Ask for lists of values. Also tells whether the answer can be taken for the whole truth."""
+
+        async def read(values: Sequence[str]) -> Mapping[str, list[T] | VendorError]:
+            return self._grouped(await self._rows({self._target.column: values}, len(values), fields))
+
+        found = await in_chunks(wanted, min(self._max_values, self._rpc.page_size), read)
+        codes = {value.vendor_code for value in found.values() if isinstance(value, VendorError)}
+        if codes & _TOO_MANY_VALUES and len(wanted) > FEWER_VALUES and self._max_values > FEWER_VALUES:
+            self._max_values = FEWER_VALUES
+            return await self._by_list(wanted, fields)
+        if codes & _NO_LIST or not found.keys() <= set(wanted):
+            self._takes_lists = False
+            return {}, False
+        if self._takes_lists is None and not codes and len(found) > 1:
+            self._takes_lists = True
+        return found, bool(codes or self._takes_lists)
+
+    async def _without_lists(self, wanted: Sequence[str], rows: list[T], offset: int, fields: Sequence[str] | None) -> Found[T]:
+        most = len(wanted) - (1 if offset else 0)
+        if len(wanted) >= self._least_pages and most > 0:
+            more, behind = await self._rpc.first_pages(self._target.method, {}, most=most, offset=offset, fields=fields)
+            if behind is None:
+                return await self._of_whole([*rows, *more], wanted, fields)
+            self._least_pages = len(wanted) + 1
+        return await self._singly(wanted, fields)
+
+    async def _singly(self, wanted: Iterable[str], fields: Sequence[str] | None) -> Found[T]:
+        async def read(value: str) -> list[T] | None:
+            return self._grouped(await self._rows({self._target.column: value}, 1, fields)).get(value)
+
+        return await one_by_one(wanted, read)
+
+    async def _rows(self, where: Mapping[str, object], values: int, fields: Sequence[str] | None) -> list[T]:
+        if not self._target.is_unique:
+            return await self._rpc.all(self._target.method, where)
+        rows: list[T] = []
+        seen, has_more = 0, True
+        while has_more and seen < values:  # a second page only where pages turn out to be smaller than was asked for
+            answer = await self._rpc.page(self._target.method, where, limit=values - seen, offset=seen, fields=fields)
+            rows += answer.readable()
+            seen, has_more = seen + len(answer.rows), answer.has_more
+        return rows
+
+    async def _of_whole(self, rows: Sequence[T], wanted: Sequence[str], fields: Sequence[str] | None) -> Found[T]:
+        self._least_pages = max(1, -(-len(rows) // self._rpc.page_size))
+        grouped = self._grouped(rows)
+        if self._target.kept_seconds:
+            self._kept = (grouped, self._clock())
+        found: Found[T] = {value: grouped[value] for value in wanted if value in grouped}
+        if self._target.hides_rows and len(found) < len(wanted):
+            found |= await self._singly([value for value in wanted if value not in found], fields)
+        return found
+
+    def _from_kept(self, wanted: Sequence[str]) -> Found[T] | None:
+        if self._kept is None:
+            return None
+        rows, read_at = self._kept
+        age = self._clock() - read_at
+        found: Found[T] = {value: rows[value] for value in wanted if value in rows}
+        # A value that is missing may have come since; the table is asked again for it, but not again and again.
+        lifetime = self._target.kept_seconds if len(found) == len(wanted) else min(_TRUSTED_SECONDS, self._target.kept_seconds)
+        return found if age < lifetime else None
+
+    def _grouped(self, rows: Iterable[T]) -> dict[str, list[T]]:
+        grouped: dict[str, list[T]] = {}
+        for row in rows:
+            grouped.setdefault(self._target.value(row), []).append(row)
+        return grouped
