@@ -6,7 +6,9 @@ import strawberry
 
 from resolvers.arguments import After, First
 from resolvers.context import Context
-from resolvers.paging import DEFAULT_FIRST, Connection, checked_first, interleaved
+from resolvers.list_errors import path_of, report
+from resolvers.paging import DEFAULT_FIRST, Connection, Fetch, R, checked_first, interleaved
+from resolvers.types.enums import SourceState
 from vendors.capabilities import ListsAccountContacts, ListsAccountOpportunities, Page, PageRequest, supported
 from vendors.model import Account, Contact, Opportunity
 from vendors.registry import Crm
@@ -20,7 +22,7 @@ async def account_contacts(self: Any, info: strawberry.Info[Any, Any], first: Fi
         client = supported(crm.client, ListsAccountContacts, crm=crm.key, what="list the contacts of an account")
         return await client.account_contacts_page(account.local_id, PageRequest(size=size, position=position, selection=context.selection))
 
-    return await _list(context, account, fetch, first=first, after=after, name="account.contacts")
+    return await _list(info, account, fetch, first=first, after=after, name="account.contacts")
 
 
 async def account_opportunities(self: Any, info: strawberry.Info[Any, Any], first: First = DEFAULT_FIRST, after: After = None) -> Any:
@@ -33,14 +35,25 @@ async def account_opportunities(self: Any, info: strawberry.Info[Any, Any], firs
             account.local_id, PageRequest(size=size, position=position, selection=context.selection)
         )
 
-    return await _list(context, account, fetch, first=first, after=after, name="account.opportunities")
+    return await _list(info, account, fetch, first=first, after=after, name="account.opportunities")
 
 
-async def _list(context: Context, account: Account, fetch: Any, *, first: int, after: str | None, name: str) -> Connection[Any]:
+async def _list(
+    info: strawberry.Info[Any, Any], account: Account, fetch: Fetch[R], *, first: int, after: str | None, name: str
+) -> Connection[R]:
+    context: Context = info.context
     page = await interleaved(
-        context, [context.crm(account.crm)], fetch, first=checked_first(first), after=after, list_name=name, arguments=[account.ref]
+        context,
+        [context.crm(account.crm)],
+        fetch,
+        first=checked_first(first),
+        after=after,
+        list_name=name,
+        arguments=[account.ref],
+        path=path_of(info),
     )
-    error = page.sources[0].error
-    if error is not None:
-        raise error
+    source = page.sources[0]
+    if source.error is not None and source.status is SourceState.FAILED:
+        raise source.error
+    report(info, page.sources)
     return page

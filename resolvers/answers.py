@@ -6,6 +6,7 @@ from typing import Any
 
 from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationDefinitionNode, get_operation_ast
 from strawberry.extensions import SchemaExtension
+from strawberry.types import ExecutionResult as StrawberryResult
 
 from resolvers.context import Context
 from resolvers.errors import is_unexpected, shown
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 class Answers(SchemaExtension):
     """Prepares the context of an operation, and shows its errors as clients may see them."""
 
+    _is_streamed = False
+
     def on_execute(self) -> Iterator[None]:
         """Find what the operation reads, before the first resolver runs."""
         execution = self.execution_context
@@ -26,22 +29,24 @@ class Answers(SchemaExtension):
         operation = None if document is None else get_operation_ast(document, execution.operation_name)
         if isinstance(execution.context, Context) and document is not None and isinstance(operation, OperationDefinitionNode):
             execution.context.selection = selection_of(schema, document, operation)
-            with recording(execution.context.recorder):
-                yield
+            try:
+                with recording(execution.context.recorder):
+                    yield
+            finally:
+                execution.context.end()
         else:
             yield
 
     def on_operation(self) -> Iterator[None]:
         """Add the errors of lists, and mask what nobody but us should read."""
         yield
-        result = self.execution_context.result
-        if isinstance(result, ExecutionResult):
-            self._put_in_order(result)
+        if not self._is_streamed:
+            self._put_in_order(self.execution_context.result)
 
     def on_stream_result(self, result: Any) -> Iterator[None]:
-        """Do the same for every answer of a subscription."""
-        if isinstance(result, ExecutionResult):
-            self._put_in_order(result)
+        """Do the same for every answer over a transport that streams: of a subscription, and of any operation over a WebSocket."""
+        self._is_streamed = True
+        self._put_in_order(result)
         yield
 
     def get_results(self) -> dict[str, Any]:
@@ -52,12 +57,14 @@ class Answers(SchemaExtension):
         warnings = dict.fromkeys(context.recorder.warnings)
         return {
             "warnings": [
-                {"code": warned.code, "crm": warned.crm, "path": None, "message": warned.message}
+                {"code": warned.code, "crm": warned.crm, "path": context.warning_paths.get(warned), "message": warned.message}
                 for warned in list(warnings)[:MAX_WARNINGS]
             ]
         }
 
-    def _put_in_order(self, result: ExecutionResult) -> None:
+    def _put_in_order(self, result: object) -> None:
+        if not isinstance(result, ExecutionResult | StrawberryResult):
+            return
         context = self.execution_context.context
         errors: list[GraphQLError] = list(result.errors or [])
         crms = {}

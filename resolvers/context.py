@@ -1,6 +1,6 @@
 """What one operation carries, and the protocols that the server fulfils for it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -8,7 +8,7 @@ from graphql import GraphQLError
 
 from resolvers.errors import UserError
 from resolvers.loaders import Loaders
-from vendors.calls import CallRecorder
+from vendors.calls import CallRecorder, Warned
 from vendors.errors import ErrorCode
 from vendors.model import EVERYTHING, Selection
 from vendors.registry import Crm
@@ -45,6 +45,7 @@ class Context:
         recorder: Collects vendor calls and warnings.
         selection: What the operation reads; set before the first resolver runs.
         list_errors: Errors of single Crms in lists, added to the answer's `errors` once at its end.
+        warning_paths: The list that each warning came up in; a warning of records that were read by id belongs to no one place.
     """
 
     crms: Mapping[str, Crm]
@@ -53,6 +54,7 @@ class Context:
     recorder: CallRecorder = field(default_factory=CallRecorder)
     selection: Selection = EVERYTHING
     list_errors: list[GraphQLError] = field(default_factory=list[GraphQLError])
+    warning_paths: dict[Warned, Sequence[str | int]] = field(default_factory=dict[Warned, Sequence[str | int]])
     _loaders: Loaders | None = None
 
     @property
@@ -60,6 +62,16 @@ class Context:
         if self._loaders is None:
             self._loaders = Loaders(self)
         return self._loaders
+
+    def place_warnings(self, warnings: Iterable[Warned], path: Sequence[str | int]) -> None:
+        """Note in which list warnings came up; the first one counts."""
+        for warned in warnings:
+            self.warning_paths.setdefault(warned, path)
+
+    def end(self) -> None:
+        """End what the loaders still have under way, when nobody waits for it any more."""
+        if self._loaders is not None:
+            self._loaders.end()
 
     def chosen_crms(self, keys: list[str] | None) -> list[Crm]:
         """The Crms of these keys, or all of them for None, in the order of their keys.

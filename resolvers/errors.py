@@ -1,5 +1,6 @@
 """Errors as the graph shows them: a closed set of codes, our own words, and nothing of Python or a vendor."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -7,6 +8,8 @@ from graphql import GraphQLError
 
 from vendors.errors import ErrorCode, VendorError
 from vendors.registry import Crm
+
+log = logging.getLogger(__name__)
 
 MASKED_MESSAGE: Final = "Something went wrong on our side; the server's log has it under this request's id."
 
@@ -19,6 +22,18 @@ class UserError(Exception):
         self.code = code
         self.message = message
         self.extensions = extensions
+
+
+class DefectError(VendorError):
+    """A defect of ours that showed while one Crm was read: it takes nothing away from the other Crms."""
+
+    code = ErrorCode.INTERNAL
+
+
+def contained(defect: Exception, *, crm: str) -> DefectError:
+    """Log an unexpected exception, once, and give what the graph shows for it."""
+    log.error("reading the CRM %r failed unexpectedly", crm, exc_info=defect)
+    return DefectError(MASKED_MESSAGE, crm=crm)
 
 
 def bad_input(message: str) -> UserError:
@@ -46,6 +61,8 @@ def shown(error: GraphQLError, crms: Mapping[str, Crm]) -> GraphQLError:
     cause = error.original_error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
+    if _is_unfit_value(error, cause):
+        return _replaced(error, MASKED_MESSAGE, {"code": ErrorCode.INTERNAL.value})
     if cause is None or isinstance(cause, GraphQLError):
         if error.extensions and "code" in error.extensions:
             return error
@@ -58,8 +75,14 @@ def shown(error: GraphQLError, crms: Mapping[str, Crm]) -> GraphQLError:
 
 
 def is_unexpected(error: GraphQLError) -> bool:
-    """Whether an error is our own defect and belongs into the log with its traceback."""
-    return (error.extensions or {}).get("code") == ErrorCode.INTERNAL.value
+    """Whether an error is our own defect and has yet to be logged with its traceback."""
+    is_logged = isinstance(error.original_error, DefectError)
+    return (error.extensions or {}).get("code") == ErrorCode.INTERNAL.value and not is_logged
+
+
+def _is_unfit_value(error: GraphQLError, cause: Exception | None) -> bool:
+    """Whether a field's value does not fit its type: the library's error quotes it, and is about no place in the document."""
+    return error.path is not None and isinstance(cause, GraphQLError) and cause.nodes is None and not cause.extensions
 
 
 def _replaced(error: GraphQLError, message: str, extensions: dict[str, Any]) -> GraphQLError:

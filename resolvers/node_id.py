@@ -40,6 +40,7 @@ def decode(text: str, *expected: str) -> NodeId:
     node = NodeId(parts[0], Ref(parts[1], parts[2]))
     if expected and node.type_name not in expected:
         raise UserError(
-            ErrorCode.INVALID_ID, f"{text[:100]!r} is the id of a {node.type_name}; this field takes the id of a {' or '.join(expected)}."
+            ErrorCode.INVALID_ID,
+            f"{text[:100]!r} is the id of a {node.type_name[:50]}; this field takes the id of a {' or '.join(expected)}.",
         )
     return node

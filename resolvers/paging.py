@@ -10,11 +10,11 @@ from typing import Any, Final, Generic, TypeVar
 import orjson
 
 from resolvers.context import Context
-from resolvers.errors import UserError, bad_input
+from resolvers.errors import UserError, bad_input, contained
 from resolvers.types.enums import Consistency, SourceState
 from vendors.calls import Deadline, current_deadline, deadline_scope, recording
 from vendors.capabilities import Page, Row
-from vendors.errors import ErrorCode, VendorError
+from vendors.errors import ErrorCode, MalformedReplyError, VendorError
 from vendors.model import Record
 from vendors.registry import Crm
 
@@ -24,7 +24,7 @@ MAX_FIRST: Final = 100
 DEFAULT_FIRST: Final = 25
 _VERSION: Final = 1
 _MAX_ROUNDS: Final = 50
-# What is left of the operation's time after its lists is for the relations of the Crms that did answer.
+# A round of reading gets this share of the time that is left: the rest is for making up for a Crm that took all of it, and for relations.
 _SHARE_OF_DEADLINE: Final = 0.7
 
 Fetch = Callable[[Crm, int, str | None], Awaitable[Page[R]]]
@@ -64,10 +64,16 @@ class _Feed(Generic[R]):
     buffer: list[Row[R]] = field(default_factory=list[Any])
     position: str | None = None
     has_more: bool = True
+    has_failed: bool = False
 
     @property
     def is_alive(self) -> bool:
-        return bool(self.buffer) or (self.has_more and self.source.error is None)
+        return bool(self.buffer) or (self.has_more and not self.has_failed)
+
+    def fail(self, error: VendorError) -> None:
+        self.has_failed = True
+        self.source.error = error
+        self.source.status = SourceState.PARTIAL if self.source.rows else SourceState.FAILED
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +118,15 @@ def checked_first(first: int) -> int:
 
 
 async def interleaved(
-    context: Context, crms: Sequence[Crm], fetch: Fetch[R], *, first: int, after: str | None, list_name: str, arguments: Iterable[object]
+    context: Context,
+    crms: Sequence[Crm],
+    fetch: Fetch[R],
+    *,
+    first: int,
+    after: str | None,
+    list_name: str,
+    arguments: Iterable[object],
+    path: Sequence[str | int],
 ) -> Connection[R]:
     """Put a page together.
 
@@ -124,6 +138,7 @@ async def interleaved(
         after: Cursor of the row before the page.
         list_name: Name of the list, which its cursors belong to.
         arguments: What else the cursors belong to: with other arguments they are refused.
+        path: Where the list stands in the answer, for warnings.
 
     Raises:
         UserError: The cursor is none of ours, or one of another list (INVALID_CURSOR).
@@ -134,20 +149,17 @@ async def interleaved(
     feeds = {crm.key: _feed(crm, start[crm.key]) for crm in crms}
     picks: list[_Pick] = []
     records: list[R] = []
-    remaining = current_deadline()
-    with deadline_scope(
-        None if remaining is None else Deadline(remaining.clock() + remaining.remaining() * _SHARE_OF_DEADLINE, remaining.clock)
-    ):
-        for _ in range(_MAX_ROUNDS):
-            _merge(feeds, first, picks, records)
-            hungry = [feed for feed in feeds.values() if feed.is_alive and not feed.buffer]
-            if len(records) >= first or not hungry:
-                break
-            size = -(-(first - len(records)) // sum(feed.is_alive for feed in feeds.values()))
-            await asyncio.gather(*(_fill(context, feed, fetch, size) for feed in hungry))
-        else:
-            for feed in feeds.values():
-                feed.source.status = SourceState.PARTIAL if feed.is_alive else feed.source.status
+    for _ in range(_MAX_ROUNDS):
+        _merge(feeds, first, picks, records)
+        hungry = [feed for feed in feeds.values() if feed.is_alive and not feed.buffer]
+        if len(records) >= first or not hungry:
+            break
+        size = -(-(first - len(records)) // sum(feed.is_alive for feed in feeds.values()))
+        with deadline_scope(_deadline_of_round()):
+            await asyncio.gather(*(_fill(context, feed, fetch, size, path) for feed in hungry))
+    else:
+        for feed in feeds.values():
+            feed.source.status = SourceState.PARTIAL if feed.is_alive else feed.source.status
     return Connection(
         records=records,
         sources=[feed.source for feed in feeds.values()],
@@ -155,9 +167,14 @@ async def interleaved(
         has_previous_page=after is not None,
         start=start,
         picks=picks,
-        done=frozenset(key for key, feed in feeds.items() if not feed.is_alive and feed.source.error is None),
+        done=frozenset(key for key, feed in feeds.items() if not feed.is_alive and not feed.has_failed),
         seal=lambda state: _sealed(context, state, digest),
     )
+
+
+def _deadline_of_round() -> Deadline | None:
+    whole = current_deadline()
+    return None if whole is None else Deadline(whole.clock() + whole.remaining() * _SHARE_OF_DEADLINE, whole.clock)
 
 
 def _feed(crm: Crm, place: Place) -> "_Feed[Any]":
@@ -181,15 +198,18 @@ def _merge(feeds: Mapping[str, _Feed[R]], first: int, picks: list[_Pick], record
         records.append(row.record)
 
 
-async def _fill(context: Context, feed: _Feed[R], fetch: Fetch[R], size: int) -> None:
+async def _fill(context: Context, feed: _Feed[R], fetch: Fetch[R], size: int, path: Sequence[str | int]) -> None:
     with recording() as recorder:
         try:
             page = await fetch(feed.source.crm, size, feed.position)
         except VendorError as error:
-            feed.source.error = error
-            feed.source.status = SourceState.PARTIAL if feed.source.rows else SourceState.FAILED
+            feed.fail(error)
+            return
+        except Exception as defect:  # noqa: BLE001  # whatever happens in one Crm takes nothing away from the others
+            feed.fail(contained(defect, crm=feed.source.crm.key))
             return
         finally:
+            context.place_warnings(recorder.warnings, path)
             feed.source.vendor_calls += len(recorder.calls)
             feed.source.fetched_at = datetime.fromtimestamp(context.clocks.utc_timestamp(), UTC)
     context.loaders.seed(page.seeds)
@@ -198,7 +218,9 @@ async def _fill(context: Context, feed: _Feed[R], fetch: Fetch[R], size: int) ->
     feed.has_more = page.has_more and not stuck
     feed.position = page.position or feed.position
     if page.dropped or (page.has_more and stuck):
+        key = feed.source.crm.key
         feed.source.status = SourceState.PARTIAL
+        feed.source.error = MalformedReplyError(f"Rows of the CRM {key!r} cannot be read and are left out.", crm=key)
 
 
 def _sealed(context: Context, places: Mapping[str, Place], digest: str) -> str:

@@ -1,20 +1,19 @@
 """The roots of the graph."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import strawberry
-from graphql import GraphQLError, GraphQLResolveInfo
 
 from resolvers.arguments import After, CrmKey, CrmKeys, First, GlobalId, GlobalIds, IncludeDeleted
 from resolvers.context import Context
-from resolvers.errors import bad_input, vendor_extensions
+from resolvers.errors import UserError, bad_input, contained
+from resolvers.list_errors import add_list_error, path_of, report
 from resolvers.loaders.pipelines import pipelines_of
 from resolvers.node_id import NodeId, decode
-from resolvers.paging import DEFAULT_FIRST, Connection, checked_first, interleaved
+from resolvers.paging import DEFAULT_FIRST, checked_first, interleaved
 from resolvers.relation import ASSUMED_SIZE
-from resolvers.selection import selects
 from resolvers.types.account import Account
 from resolvers.types.connection import OpportunityConnection
 from resolvers.types.contact import Contact
@@ -48,7 +47,9 @@ def _load(context: Context, node: NodeId) -> Any:
         UserError: Its Crm is not there (UNKNOWN_CRM).
     """
     crm = context.crm(node.ref.crm)
-    return crm if node.type_name == "Crm" else getattr(context.loaders, _LOADERS[node.type_name]).load(node.ref)
+    if node.type_name == "Crm":
+        return None if node.ref.local_id else crm
+    return getattr(context.loaders, _LOADERS[node.type_name]).load(node.ref)
 
 
 def _by_id(type_name: str) -> Callable[..., Any]:
@@ -101,58 +102,45 @@ async def opportunities(
         after=after,
         list_name="opportunities",
         arguments=[include_deleted, None if crms is None else sorted(set(crms))],
+        path=path_of(info),
     )
-    _report(info, page)
+    report(info, page.sources)
     return page
 
 
 async def pipelines(info: Info, crms: CrmKeys = None) -> Any:
     context: Context = info.context
-    read = await asyncio.gather(*(pipelines_of(crm) for crm in context.chosen_crms(crms)), return_exceptions=True)
-    found: list[model.Pipeline] = []
-    for of_crm in read:
-        if isinstance(of_crm, VendorError):
-            _add_list_error(info, of_crm)
-        elif isinstance(of_crm, BaseException):
-            raise of_crm
-        else:
-            found += of_crm
-    return found
+    chosen = context.chosen_crms(crms)
+    read = await asyncio.gather(*(_pipelines_or_error(crm) for crm in chosen))
+    errors = [of_crm for of_crm in read if isinstance(of_crm, VendorError)]
+    for error in errors:
+        add_list_error(info, error)
+    if errors and len(errors) == len(chosen):
+        return None
+    return [pipeline for of_crm in read if not isinstance(of_crm, VendorError) for pipeline in of_crm]
+
+
+async def _pipelines_or_error(crm: registry.Crm) -> Sequence[model.Pipeline] | VendorError:
+    try:
+        return await pipelines_of(crm)
+    except VendorError as error:
+        return error
+    except Exception as defect:  # noqa: BLE001  # whatever happens in one Crm takes nothing away from the others
+        return contained(defect, crm=crm.key)
 
 
 async def nodes(info: Info, ids: GlobalIds) -> Any:
     if len(ids) > _MAX_NODES:
         raise bad_input(f"`ids` may hold at most {_MAX_NODES} ids, not {len(ids)}; ask for them in several queries.")
-    return [_load(info.context, decode(text, *_LOADERS, "Crm")) for text in ids]
+    return [_node_or_error(info, text) for text in ids]
 
 
-def _core_info(info: Info) -> GraphQLResolveInfo[Any]:
-    core: Any = info
-    return cast("GraphQLResolveInfo[Any]", core._raw_info)  # noqa: SLF001  # Strawberry wraps what is needed here
-
-
-def _report(info: Info, page: Connection[Any]) -> None:
-    """Tell the failures of single Crms in `errors`, unless the operation reads them from `sources`."""
-    raw = _core_info(info)
-    if selects(dict(raw.fragments), list(raw.field_nodes), "sources"):
-        return
-    for source in page.sources:
-        if source.error is not None:
-            _add_list_error(info, source.error)
-
-
-def _add_list_error(info: Info, error: VendorError) -> None:
-    context: Context = info.context
-    raw = _core_info(info)
-    context.list_errors.append(
-        GraphQLError(
-            error.message,
-            nodes=list(raw.field_nodes),
-            path=raw.path.as_list(),
-            extensions=vendor_extensions(error, context.crms),
-            original_error=error,
-        )
-    )
+def _node_or_error(info: Info, text: str) -> Any:
+    """The record of an id, or the mistake in the id, which is then the error of this item alone."""
+    try:
+        return _node(info, strawberry.ID(text))
+    except UserError as error:
+        return error
 
 
 @strawberry.type(description="Reading over all CRMs.")

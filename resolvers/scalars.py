@@ -10,6 +10,8 @@ from strawberry.types.scalar import ScalarDefinition
 
 JSON = NewType("JSON", object)
 
+_LARGEST_INTEGER: Final = 2**53 - 1  # the largest that every JSON reader holds exactly
+
 
 def _decimal_to_text(value: Decimal) -> str:
     return format(value, "f")
@@ -40,14 +42,20 @@ def _instant_from_text(value: object) -> datetime:
 
 
 def _day_from_text(value: object) -> date:
+    text = str(value)
     try:
-        return date.fromisoformat(str(value))
+        day = date.fromisoformat(text)
     except ValueError:
-        raise ValueError(f'{value!r} is no day; write it like "2026-11-21".') from None
+        day = None
+    if day is None or day.isoformat() != text:  # the library also reads other forms of ISO 8601
+        raise ValueError(f'{value!r} is no day; write it like "2026-11-21".')
+    return day
 
 
 def _json_out(value: object) -> Any:
-    """Keep a JSON value as it is; a number that no float holds becomes text, so that no digit is lost."""
+    """Keep a JSON value as it is; a number that readers could not hold becomes text, so that no digit is lost."""
+    if isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
+        return str(value)
     if isinstance(value, Decimal):
         number = float(value)
         return number if Decimal(repr(number)) == value else format(value, "f")

@@ -1,6 +1,7 @@
 """What an operation reads of each class of records, found from its document before anything runs."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any, cast
 
 from graphql import (
@@ -11,11 +12,14 @@ from graphql import (
     GraphQLInterfaceType,
     GraphQLNamedType,
     GraphQLObjectType,
+    GraphQLResolveInfo,
     GraphQLSchema,
     InlineFragmentNode,
     OperationDefinitionNode,
+    SelectionNode,
     SelectionSetNode,
     get_named_type,
+    value_from_ast_untyped,
 )
 
 from resolvers.relation import PLAN, FieldPlan
@@ -35,11 +39,14 @@ def selection_of(schema: GraphQLSchema, document: DocumentNode, operation: Opera
     return Selection({name: frozenset(attributes) for name, attributes in walk.attributes.items()})
 
 
-def selects(fragments: dict[str, FragmentDefinitionNode], nodes: "list[FieldNode]", name: str) -> bool:
-    """Whether a field of that name is selected directly below one of these fields."""
+def selects(info: "GraphQLResolveInfo[Any]", variables: Mapping[str, Any], name: str) -> bool:
+    """Whether the answer will hold a field of that name directly below the field that is being resolved."""
+    fragments = info.fragments
 
     def among(selections: SelectionSetNode | None, seen: frozenset[str]) -> bool:
         for node in selections.selections if selections else ():
+            if _is_left_out(node, variables):
+                continue
             if isinstance(node, FieldNode):
                 found = node.name.value == name
             elif isinstance(node, InlineFragmentNode):
@@ -51,7 +58,16 @@ def selects(fragments: dict[str, FragmentDefinitionNode], nodes: "list[FieldNode
                 return True
         return False
 
-    return any(among(node.selection_set, frozenset()) for node in nodes)
+    return any(among(node.selection_set, frozenset()) for node in info.field_nodes)
+
+
+def _is_left_out(node: SelectionNode, variables: Mapping[str, Any]) -> bool:
+    conditions = {
+        directive.name.value: value_from_ast_untyped(directive.arguments[0].value, dict(variables))
+        for directive in node.directives or ()
+        if directive.name.value in {"skip", "include"} and directive.arguments
+    }
+    return conditions.get("skip") is True or conditions.get("include") is False
 
 
 class _Walk:
@@ -81,7 +97,8 @@ class _Walk:
         if definition is not None:
             plan: FieldPlan | None = definition.metadata.get(PLAN)
             if plan is None:
-                self.attributes[parent.name].add(definition.python_name)
+                if definition.base_resolver is None:  # a resolver without a plan reads nothing of the record but its ref
+                    self.attributes[parent.name].add(definition.python_name)
             else:
                 self.attributes[parent.name].update(plan.reads)
                 for class_name, attribute in plan.also:

@@ -61,7 +61,7 @@ class CallRecorder:
             self.parent.add(call)
 
     def warn(self, warned: Warned) -> None:
-        if len(self.warnings) < MAX_WARNINGS:
+        if len(self.warnings) < MAX_WARNINGS and warned not in self.warnings:
             self.warnings.append(warned)
         if self.parent is not None:
             self.parent.warn(warned)

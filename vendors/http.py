@@ -45,6 +45,8 @@ DEFAULT_TIMEOUT_SECONDS: Final = 30.0
 _CHUNK_BYTES: Final = 64 * 1024
 _HOLD_AFTER_429_SECONDS: Final = 1.0
 _SERVER_ERROR: Final = 500
+# A Crm that was given less time than that is not ill because it did not answer.
+_TELLING_TIMEOUT_SECONDS: Final = 1.0
 _MAX_RETRY_AFTER_SECONDS: Final = 3_600.0
 
 
@@ -171,16 +173,18 @@ class VendorHttp:
         """
         deadline = current_deadline()
         seconds = DEFAULT_TIMEOUT_SECONDS if deadline is None else deadline.remaining()
+        started = self._clock()
         try:
             async with asyncio.timeout(seconds):
                 if request.read:
                     return await self._flights.run(request.key(), lambda: self._attempts(request))
                 return await self._attempts(request)
         except TimeoutError as cause:
-            self.circuit.failed()
             kind = VendorTimeoutError if request.read else OutcomeUnknownError
             error = self._fail(request, None)(kind)
-            self._note(error)
+            if self._clock() - started >= _TELLING_TIMEOUT_SECONDS:
+                self.circuit.failed()
+                self._note(error)
             raise error from cause
 
     async def _attempts(self, request: Request) -> Reply:

@@ -1,7 +1,10 @@
 """All loaders of one operation."""
 
+import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from resolvers.loaders.accounts import AccountsByRef
 from resolvers.loaders.contacts import ContactsByRef
@@ -20,6 +23,7 @@ class Loaders:
 
     def __init__(self, context: "Context") -> None:
         self._context = context
+        self._under_way: set[asyncio.Task[Any]] = set()
 
     @cached_property
     def opportunities_by_ref(self) -> OpportunitiesByRef:
@@ -59,3 +63,19 @@ class Loaders:
             self.accounts_by_ref.seed(account)
         for contact in seeds.contacts:
             self.contacts_by_ref.seed(contact)
+
+    @contextmanager
+    def under_way(self) -> Generator[None, None, None]:
+        """Note that the current task is a batch: it runs by itself, so that cancelling who waits for it does not end it."""
+        task = asyncio.current_task()
+        assert task is not None, "a batch runs in a task"
+        self._under_way.add(task)
+        try:
+            yield
+        finally:
+            self._under_way.discard(task)
+
+    def end(self) -> None:
+        """Cancel the batches that are under way."""
+        for task in self._under_way:
+            task.cancel()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from aiodataloader import DataLoader
 
+from resolvers.errors import contained
 from vendors.capabilities import ById
 from vendors.errors import VendorError
 from vendors.model import Record, Ref
@@ -44,7 +45,7 @@ class RefLoader(ABC, Generic[R]):
         loader = self._by_crm.get(crm_key)
         if loader is None:
             crm = self._context.crms.get(crm_key)
-            loader = self._by_crm[crm_key] = PerCrm(None if crm is None else _Batch(self, crm))
+            loader = self._by_crm[crm_key] = PerCrm(self._context, crm_key, None if crm is None else _Batch(self, crm))
         return loader
 
     @abstractmethod
@@ -64,8 +65,10 @@ class _Batch(Generic[R]):
 class PerCrm(DataLoader[str, Any], Generic[V]):
     """The keys of one Crm; `read` is None for a Crm that is not there."""
 
-    def __init__(self, read: Any | None) -> None:
+    def __init__(self, context: "Context", crm_key: str, read: Any | None) -> None:
         super().__init__()
+        self._context = context
+        self._crm_key = crm_key
         self._read = read
 
     async def batch_load_fn(self, keys: list[str]) -> list[Any]:
@@ -73,7 +76,10 @@ class PerCrm(DataLoader[str, Any], Generic[V]):
         if self._read is None:
             return [None] * len(keys)
         try:
-            found = await self._read(keys)
+            with self._context.loaders.under_way():
+                found = await self._read(keys)
         except VendorError as error:
             return [error] * len(keys)
+        except Exception as defect:  # noqa: BLE001  # whatever happens in one Crm takes nothing away from the others
+            return [contained(defect, crm=self._crm_key)] * len(keys)
         return [found.get(key) for key in keys]

@@ -31,8 +31,7 @@ class LinksByOpportunity:
 
 class _LinksOfCrm(PerCrm[OpportunityLinks]):
     def __init__(self, context: "Context", crm: Crm) -> None:
-        super().__init__(self._links)
-        self._context = context
+        super().__init__(context, crm.key, self._links)
         self._crm = crm
         self._records: dict[str, Opportunity] = {}
 
