@@ -25,6 +25,7 @@ E = TypeVar("E")
 
 # pydantic's JSON reader takes a number for a Decimal field through a float, which is exact up to 15 significant digits.
 _LONG_NUMBER: Final = re.compile(rb"[\[:,]\s*-?(?=[\d.]{16})\d+\.?\d*")
+_MAX_DIGITS: Final = 50  # of a number that means anything; writing out 1e999999999 would take forever
 _FRACTION: Final = re.compile(r"(\.\d{1,6})\d*")
 
 unknown_fields: Counter[tuple[str, str]] = Counter()
@@ -124,9 +125,8 @@ def _none_if_blank(value: Any) -> Any:
 
 
 def _id_text(value: Any) -> Any:
-    if isinstance(value, float | Decimal) and value == int(value):
-        return str(int(value))
-    return _none_if_blank(value)
+    whole = _whole(Decimal(value)) if isinstance(value, float | Decimal) else None
+    return _none_if_blank(value) if whole is None or whole != value else str(whole)
 
 
 def _text_of(value: Any) -> str | None:
@@ -140,18 +140,22 @@ def _lenient_decimal(value: Any) -> Any:
         number = Decimal(str(value))
     except InvalidOperation:
         return None
-    return number if number.is_finite() else None
+    return number if number.is_finite() and abs(number.adjusted()) < _MAX_DIGITS else None
 
 
 def _lenient_bool(value: Any) -> Any:
     if isinstance(value, str):
         return {"1": True, "true": True, "0": False, "false": False}.get(value.strip().lower())
-    return bool(value) if isinstance(value, int | float) else None
+    return bool(value) if isinstance(value, int | float | Decimal) else None
 
 
 def _lenient_int(value: Any) -> Any:
     number = _lenient_decimal(value)
-    return None if number is None else int(number)
+    return None if number is None else _whole(number)
+
+
+def _whole(number: Decimal) -> int | None:
+    return int(number) if number.is_finite() and number.adjusted() < _MAX_DIGITS else None
 
 
 Text = Annotated[str | None, BeforeValidator(_none_if_blank)]

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import orjson
-from pydantic import SecretStr
+from pydantic import SecretStr, TypeAdapter
+from yarl import URL
 
 from vendors.auth import Access, FixedAccess, ObtainedAccess, directory
 from vendors.autotask import mapping, wire
@@ -40,6 +41,7 @@ _KIND_OF_TEXT: Final[Sequence[tuple[str, type[VendorError]]]] = (
     ("integrationcode", CredentialsError),
     ("permission", PermissionDeniedError),
 )
+_ROW_ID: Final = TypeAdapter[str](wire.RowId)
 _REST_PATH: Final = "atservicesrest/v1.0/"
 _METADATA_OF: Final = {"opportunity": "Opportunities", "account": "Companies", "contact": "Contacts"}
 
@@ -74,7 +76,9 @@ class Client:
         return await self._opportunity_page(request, [])
 
     async def account_opportunities_page(self, account_id: str, request: PageRequest) -> Page[Opportunity]:
-        return await self._opportunity_page(request, [_condition("eq", "companyID", int(account_id))]) if account_id.isdigit() else _NOTHING
+        return (
+            await self._opportunity_page(request, [_condition("eq", "companyID", int(account_id))]) if _numbers([account_id]) else _NOTHING
+        )
 
     async def opportunities_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Opportunity]:
         async def read(chunk: Sequence[str]) -> ById[Opportunity]:
@@ -119,7 +123,7 @@ class Client:
         return await in_chunks(_numbers(ids), _MAX_IDS, read)
 
     async def account_contacts_page(self, account_id: str, request: PageRequest) -> Page[Contact]:
-        if not account_id.isdigit():
+        if not _numbers([account_id]):
             return _NOTHING
         answer = await self._query(
             "Contacts",
@@ -230,15 +234,21 @@ class Client:
         """
         request = Request(operation="zoneInformation", path=f"{_REST_PATH}zoneInformation", params=[("user", self._settings.username)])
         reply = await self._zone_http.send(request)
-        url = directory(wire.ZONE.read(self._zone_http, request, reply).value.url).joinpath("v1.0/")
-        if not self._may_be_zone(str(url.origin())):
+        url = self._zone_url(wire.ZONE.read(self._zone_http, request, reply).value.url)
+        if url is None:
             raise self._zone_http.malformed(request, reply)
         return Access(url, (await self._headers.access()).headers)
 
-    def _may_be_zone(self, origin: str) -> bool:
+    def _zone_url(self, text: str) -> URL | None:
+        """Where the zone is, unless the credentials must not go there."""
+        try:
+            url = directory(text).joinpath("v1.0/")
+            origin = str(url.origin())
+        except ValueError:  # no absolute URL
+            return None
         host = origin.removeprefix("https://webservices").removesuffix(".autotask.net")
         vendors_own = origin.startswith("https://webservices") and origin.endswith(".autotask.net") and host.isdigit()
-        return vendors_own or origin in self._settings.zone_origins
+        return url if vendors_own or origin in self._settings.zone_origins else None
 
 
 def judge(reply: Reply, fail: Fail) -> VendorError | None:
@@ -290,12 +300,12 @@ def _after(position: str | None) -> list[dict[str, object]]:
 
 def _numbers(ids: Sequence[str]) -> list[str]:
     """Only ids that the vendor could have given; the others exist nowhere."""
-    return [local_id for local_id in ids if local_id.lstrip("-").isdigit()]
+    return [local_id for local_id in ids if _row_id(local_id) is not None]
 
 
 def _page(records: Sequence[Any], answer: Decoded[wire.Items[Any]]) -> Page[Any]:
     rows = [Row(record, record.local_id) for record in records]
-    seen = [int(row.position) for row in rows] + [int(row["id"]) for row in answer.dropped if _is_number(row.get("id"))]
+    seen = [int(row.position) for row in rows] + [found for row in answer.dropped if (found := _row_id(row.get("id"))) is not None]
     return Page(
         rows=rows,
         has_more=bool(answer.value.pageDetails.nextPageUrl),
@@ -304,5 +314,8 @@ def _page(records: Sequence[Any], answer: Decoded[wire.Items[Any]]) -> Page[Any]
     )
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float | str) and str(value).replace(".0", "").isdigit()
+def _row_id(value: object) -> int | None:
+    try:
+        return int(_ROW_ID.validate_python(value))
+    except (ValueError, OverflowError):
+        return None

@@ -1,5 +1,7 @@
 """Autotask's records as normalized ones. Pure: small tables that a value needs are handed in."""
 
+import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -47,19 +49,22 @@ _FIELD_TYPES: Final = {
     "boolean": CustomFieldType.BOOLEAN,
 }
 
-_CLOSING: Final = ("status", "closedDate", "lostDate", "projectedCloseDate")
+_ISO_CODE: Final = re.compile(r"[A-Z]{3}")
+
+_CLOSING: Final = ("status", "closedDate", "lostDate")
 _OPPORTUNITY_WIRE: Final[Mapping[str, tuple[str, ...]]] = {
     "title": ("title",),
     "description": ("description",),
     "amount": ("amount", "companyID"),
     "cost": ("cost",),
     "probability_percent": ("probability",),
+    "probability_origin": ("probability",),
     "status": ("status",),
     "status_label": ("status",),
     "stage_ref": ("stage",),
     "expected_close_date": ("projectedCloseDate",),
     "actual_close_date": _CLOSING,
-    "close_date": _CLOSING,
+    "close_date": (*_CLOSING, "projectedCloseDate"),
     "closed_at": ("status", "lostDate"),
     "loss_reason": ("lossReason", "lossReasonDetail"),
     "won_reason": ("winReason", "winReasonDetail"),
@@ -143,7 +148,7 @@ class Picklists:
 
 @dataclass(frozen=True, slots=True)
 class Currencies:
-    """Currency codes by id, and the internal currency."""
+    """ISO 4217 codes by id, None for a currency named in another way, and the internal currency."""
 
     codes: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
     internal: str | None = None
@@ -154,8 +159,9 @@ def picklists_from_wire(fields: Iterable[wire.Field]) -> Picklists:
 
 
 def currencies_from_wire(rows: Iterable[wire.Currency]) -> Currencies:
-    rows = list(rows)
-    return Currencies({row.id: row.name for row in rows}, next((row.name for row in rows if row.isInternalCurrency), None))
+    # Not documented: whether the name, which people can edit, is always the ISO code.
+    codes = [(row, row.name if _ISO_CODE.fullmatch(row.name or "") else None) for row in rows]
+    return Currencies({row.id: code for row, code in codes}, next((code for row, code in codes if row.isInternalCurrency), None))
 
 
 def needs_picklists(selection: Selection) -> bool:
@@ -290,7 +296,7 @@ def account_from_wire(
         owner_ref=_ref(crm, row.ownerResourceID),
         parent_ref=_ref(crm, row.parentCompanyID),
         address=None if address == Address() else address,
-        currency=currencies.codes.get(row.currencyID or "") or currencies.internal,
+        currency=currencies.codes.get(row.currencyID or "", currencies.internal),
     )
 
 
@@ -350,9 +356,10 @@ def _typed(kind: CustomFieldType, text: str) -> Any:
     match kind:
         case CustomFieldType.NUMBER:
             try:
-                return float(text)
+                number = float(text)
             except ValueError:
                 return text
+            return number if math.isfinite(number) else text
         case CustomFieldType.BOOLEAN:
             return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
         case CustomFieldType.DATE:
@@ -383,4 +390,4 @@ def _refs(ref: Ref | None) -> tuple[Ref, ...]:
 
 
 def _number(text: str) -> tuple[int, str]:
-    return (int(text), "") if text.isdigit() else (0, text)
+    return (int(text), "") if text.isdecimal() else (0, text)

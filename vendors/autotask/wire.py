@@ -7,6 +7,8 @@ import pydantic
 from vendors.wire import Day, Decoder, Flag, Id, Instant, Key, Number, Text, Whole, WireModel
 
 T = TypeVar("T")
+RowId = Annotated[Key, pydantic.Field(pattern=r"^-?[0-9]{1,18}$")]
+"""The id of a record, always a number (of 64 bits); pages go on behind the greatest."""
 
 
 class UserDefinedField(WireModel):
@@ -16,7 +18,7 @@ class UserDefinedField(WireModel):
 
 class Opportunity(WireModel):
     # Source: Autotask REST "Opportunities", Field definitions (vendor help).
-    id: Key
+    id: RowId
     advancedField1: Number = None
     advancedField2: Number = None
     advancedField3: Number = None
@@ -81,7 +83,7 @@ class Opportunity(WireModel):
 
 class Company(WireModel):
     # Source: Autotask REST "Companies" (vendor help). Its name is companyName, not name.
-    id: Key
+    id: RowId
     companyName: Text = None
     phone: Text = None
     webAddress: Text = None
@@ -99,7 +101,7 @@ class Company(WireModel):
 
 class Contact(WireModel):
     # Source: Autotask REST "Contacts" (vendor help).
-    id: Key
+    id: RowId
     companyID: Id = None
     firstName: Text = None
     lastName: Text = None
@@ -110,7 +112,7 @@ class Contact(WireModel):
 
 class Resource(WireModel):
     # Source: Autotask REST "Resources" (vendor help). Its address is email, not emailAddress.
-    id: Key
+    id: RowId
     firstName: Text = None
     lastName: Text = None
     email: Text = None
@@ -119,7 +121,7 @@ class Resource(WireModel):
 
 class Currency(WireModel):
     # Source: Autotask REST "Currencies" (vendor help).
-    id: Key
+    id: RowId
     name: Text = None
     isInternalCurrency: Flag = None
 
@@ -159,10 +161,9 @@ class Zone(WireModel):
 
 
 class Failure(WireModel):
-    """An error body: `errors` of the application, or `Message` of the web framework below it."""
+    """An error body of the application. The web framework below it sends `Message` instead, which tells no more than the status."""
 
     errors: tuple[Any, ...] = ()
-    Message: Text = None
 
 
 OPPORTUNITIES = Decoder(Items[Opportunity], rows=["items"], row=Opportunity)

@@ -1,0 +1,269 @@
+"""A client of the ONLYOFFICE API 2.0: a list that embeds what it refers to, single records in batches, kept tables of stages and people."""
+
+import asyncio
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+from vendors.capabilities import ById, EntityCheck, OpportunityLinks, Page, PageRequest, Row
+from vendors.errors import VendorError
+from vendors.http import Reply, Request
+from vendors.limiting import Limits
+from vendors.model import Account, Contact, CustomFieldDefinition, Opportunity, Pipeline, Selection, User
+from vendors.onlyoffice import links, mapping, wire
+from vendors.onlyoffice.batch import Batch
+from vendors.onlyoffice.custom_fields import definition_from_wire, is_heading
+from vendors.onlyoffice.login import http_for
+from vendors.onlyoffice.pages import MAX_ROWS, Place, Window, rows_behind, window_of
+from vendors.onlyoffice.settings import Settings
+from vendors.paging import LoopGuard, all_pages
+from vendors.registry import Link
+from vendors.tables import Table
+from vendors.wire import Decoded
+
+T = TypeVar("T")
+
+# Source: Community Server: no throttling in its source; a moderate number of calls at once is our own choice.
+LIMITS: Final = Limits(max_concurrent=8)
+_LIST: Final = "crm/opportunity/filter"
+_GUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,9}")
+_INT32: Final = 2**31
+_CHECKED: Final[Mapping[str, str]] = {
+    "opportunity": _LIST,
+    "stage": "crm/opportunity/stage",
+    "contact": "crm/contact/filter",
+    "people": "people/filter",
+    "currency": "crm/settings/currency",
+}
+
+
+class Client:
+    """Reads one portal. Persons and companies share one id space: a company is an account, a person a contact."""
+
+    def __init__(self, link: Link, settings: Settings) -> None:
+        self._crm = link.crm
+        self._settings = settings
+        self._http = http_for(link, settings, LIMITS)
+        self._batch = Batch(self._http, clock=link.clock)
+
+        def table(load: Any) -> Table[Any]:
+            return Table(load, ttl_seconds=link.table_ttl_seconds, clock=link.clock)
+
+        self._pipeline: Table[Pipeline] = table(self._load_pipeline)
+        self._users: Table[dict[str, User]] = table(self._load_users)
+        self._definitions: Table[Sequence[CustomFieldDefinition]] = table(self._load_definitions)
+        self._base_currency: Table[str | None] = table(self._load_base_currency)
+
+    async def opportunities_page(self, request: PageRequest) -> Page[Opportunity]:
+        return await self._opportunity_page(request, [])
+
+    async def account_opportunities_page(self, account_id: str, request: PageRequest) -> Page[Opportunity]:
+        """Opportunities that the company takes part in itself; those of its people alone the vendor lists person by person only."""
+        if not _is_number(account_id):
+            return Page(rows=(), has_more=False)
+        return await self._opportunity_page(request, [("contactid", account_id), ("contactAlsoIsParticipant", "true")])
+
+    async def opportunities_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Opportunity]:
+        ids = [local_id for local_id in ids if _is_number(local_id)]
+        path_makers = [_opportunity_path, _tags_path] if selection.wants("Opportunity", "tags") else [_opportunity_path]
+        found = await self._batch.read([path_of(local_id) for local_id in ids for path_of in path_makers])
+        records: dict[str, Opportunity | VendorError] = {}
+        for local_id in ids:
+            row = self._batch.decoded(_opportunity_path(local_id), found, wire.OPPORTUNITY)
+            if isinstance(row, VendorError):
+                records[local_id] = row
+            elif row is not None:
+                # A read by id has no place for what it embeds; `opportunity_links` gives that along with the relations.
+                records[local_id] = self._opportunity(row, found, are_links_later=True)
+        return records
+
+    async def opportunity_links(self, opportunities: Sequence[Opportunity], selection: Selection) -> ById[OpportunityLinks]:
+        """Read all persons that are needed at once: for the account the primary contact, for contacts everybody."""
+        is_account_wanted, are_persons_wanted = links.is_account_wanted(selection), links.are_persons_wanted(selection)
+        wanted: list[str] = []
+        for record in opportunities:
+            own = links.own_fields(record)
+            primary = 1 if is_account_wanted and mapping.needs_employer(own) else 0
+            persons = mapping.persons_of(own)
+            wanted += [person.id for person in (persons if are_persons_wanted else persons[:primary])]
+        contacts = await self._contacts(wanted)
+        read = {local_id: row for local_id, row in contacts.items() if not isinstance(row, VendorError)}
+        found: dict[str, OpportunityLinks | VendorError] = {}
+        for record in opportunities:
+            own = links.own_fields(record)
+            failed = contacts.get(own.contact.id) if own.contact is not None and is_account_wanted else None
+            found[record.local_id] = failed if isinstance(failed, VendorError) else links.links_of(self._crm, record, read)
+        return found
+
+    async def pipelines(self) -> Sequence[Pipeline]:
+        return [await self._pipeline.get()]
+
+    async def users_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[User]:  # noqa: ARG002  # the kept table is whole
+        users = await self._users.get()
+        # Source: Community Server, EmployeeApi: only administrators are given terminated people in lists; by guid everybody is.
+        missing = {user_id: f"people/{user_id}" for user_id in ids if user_id not in users and _GUID.fullmatch(user_id)}
+        missing.pop(mapping.LOST_USER_ID, None)
+        found = await self._batch.read(list(missing.values()))
+        failed: dict[str, VendorError] = {}
+        for user_id, path in missing.items():
+            row = self._batch.decoded(path, found, wire.PERSON)
+            if isinstance(row, VendorError):
+                failed[user_id] = row
+            elif row is not None:
+                users[user_id] = mapping.user_from_wire(self._crm, row)
+        return {user_id: users.get(user_id) or failed[user_id] for user_id in ids if user_id in users or user_id in failed}
+
+    async def accounts_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Account]:  # noqa: ARG002  # single reads are whole
+        found = await self._contacts(ids)
+        return {
+            local_id: row if isinstance(row, VendorError) else mapping.account_from_wire(self._crm, row)
+            for local_id, row in found.items()
+            if isinstance(row, VendorError) or row.isCompany
+        }
+
+    async def contacts_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Contact]:  # noqa: ARG002  # single reads are whole
+        found = await self._contacts(ids)
+        return {
+            local_id: row if isinstance(row, VendorError) else mapping.contact_from_wire(self._crm, row)
+            for local_id, row in found.items()
+            if isinstance(row, VendorError) or not row.isCompany
+        }
+
+    async def account_contacts_page(self, account_id: str, request: PageRequest) -> Page[Contact]:
+        """People of a company, which the vendor lists at once and in no stated order; here they are in that of their ids."""
+        if not _is_number(account_id):
+            return Page(rows=(), has_more=False)
+        rows, dropped = await self._all(f"crm/contact/company/{account_id}/person", "crm/contact/company/person", wire.CONTACTS)
+        after = int(request.position or 0)
+        behind = sorted((row for row in rows if int(row.id) > after), key=lambda row: int(row.id))
+        return Page(
+            rows=[Row(mapping.contact_from_wire(self._crm, row), row.id) for row in behind[: request.size]],
+            has_more=len(behind) > request.size,
+            position=behind[: request.size][-1].id if behind else None,
+            dropped=dropped if request.position is None else 0,
+        )
+
+    async def custom_field_definitions(self) -> Sequence[CustomFieldDefinition]:
+        return await self._definitions.get()
+
+    async def base_currency(self) -> str | None:
+        return self._settings.base_currency or await self._base_currency.get()
+
+    async def check(self) -> Sequence[EntityCheck]:
+        return await asyncio.gather(*(self._check(entity, path) for entity, path in _CHECKED.items()))
+
+    async def _check(self, entity: str, path: str) -> EntityCheck:
+        try:
+            await self._http.send(Request(operation=path, path=path, params=[("count", "1")]))
+        except VendorError as error:
+            return EntityCheck(entity=entity, error=error)
+        return EntityCheck(entity=entity, error=None)
+
+    async def _opportunity_page(self, request: PageRequest, filters: Sequence[tuple[str, str]]) -> Page[Opportunity]:
+        async def read(start: int, count: int) -> Window[wire.Opportunity]:
+            # Source: Community Server, DealDao: ordered by id only when asked to; the default order has ties.
+            order = [("sortBy", "id"), ("sortOrder", "ascending")]
+            answer = await self._list(_LIST, _LIST, wire.OPPORTUNITIES, start=start, count=count, more=[*order, *filters])
+            return window_of(answer, start, count)
+
+        behind = await rows_behind(Place.of(request.position), request.size, read, LoopGuard(crm=self._crm, operation=_LIST))
+        rows = [entry.row for entry in behind.entries if entry.row is not None]
+        places = [str(entry.place) for entry in behind.entries if entry.row is not None]
+        records = await self._listed(rows, request.selection)
+        return Page(
+            rows=[Row(record, place) for record, place in zip(records, places, strict=True)],
+            has_more=behind.has_more,
+            position=str(behind.entries[-1].place) if behind.entries else None,
+            dropped=behind.lost + len(behind.entries) - len(rows),
+            seeds=links.seeds_of(self._crm, rows),
+        )
+
+    async def _listed(self, rows: Sequence[wire.Opportunity], selection: Selection) -> list[Opportunity]:
+        """Map rows of a list. Where one account hangs on a person, all persons of the page are left to the one call that reads that."""
+        tags = await self._batch.read([_tags_path(row.id) for row in rows] if selection.wants("Opportunity", "tags") else [])
+        records = [self._opportunity(row, tags) for row in rows]
+        is_person_read = links.is_account_wanted(selection) and any(mapping.needs_employer(links.own_fields(record)) for record in records)
+        if is_person_read and links.are_persons_wanted(selection):
+            return [links.with_contacts_later(record) for record in records]
+        return records
+
+    def _opportunity(self, row: wire.Opportunity, found: ById[Reply], *, are_links_later: bool = False) -> Opportunity:
+        tags = self._batch.decoded(_tags_path(row.id), found, wire.TAGS)
+        return mapping.opportunity_from_wire(
+            self._crm,
+            row,
+            tags=None if tags is None or isinstance(tags, VendorError) else tuple(tags),
+            date_format=self._settings.custom_date_format,
+            are_links_later=are_links_later,
+        )
+
+    async def _contacts(self, ids: Iterable[str]) -> ById[wire.Contact]:
+        """Read persons and companies, each id once."""
+        paths = {local_id: f"crm/contact/{local_id}" for local_id in ids if _is_number(local_id)}
+        found = await self._batch.read(list(paths.values()))
+        contacts: dict[str, wire.Contact | VendorError] = {}
+        for local_id, path in paths.items():
+            contact = self._batch.decoded(path, found, wire.CONTACT)
+            if contact is not None:
+                contacts[local_id] = contact
+        return contacts
+
+    async def _list(
+        self,
+        path: str,
+        operation: str,
+        decoder: wire.PortalDecoder[wire.Envelope[list[T]]],
+        *,
+        start: int,
+        count: int,
+        more: Sequence[tuple[str, str]] = (),
+    ) -> Decoded[wire.Envelope[list[T]]]:
+        params = [("startIndex", str(start)), ("count", str(count)), *more]
+        request = Request(operation=operation, path=path, params=params)
+        return decoder.read(self._http, request, await self._http.send(request))
+
+    async def _all(self, path: str, operation: str, decoder: wire.PortalDecoder[wire.Envelope[list[T]]]) -> tuple[Sequence[T], int]:
+        """Read a whole list: its rows, and how many of them could not be read."""
+        dropped = 0
+
+        async def page(after: str | None) -> tuple[Sequence[T], str | None]:
+            nonlocal dropped
+            start = int(after or 0)
+            answer = await self._list(path, operation, decoder, start=start, count=MAX_ROWS)
+            dropped += len(answer.dropped)
+            received = len(answer.value.response) + len(answer.dropped)
+            has_more = received >= MAX_ROWS or (received > 0 and answer.value.nextIndex is not None)
+            return answer.value.response, str(start + received) if has_more else None
+
+        return await all_pages(page, LoopGuard(crm=self._crm, operation=operation)), dropped
+
+    async def _load_pipeline(self) -> Pipeline:
+        rows, _ = await self._all("crm/opportunity/stage", "crm/opportunity/stage", wire.STAGES)
+        return mapping.pipeline_from_stages(self._crm, self._settings.pipeline_name, rows)
+
+    async def _load_users(self) -> dict[str, User]:
+        rows, _ = await self._all("people/filter", "people/filter", wire.PEOPLE)
+        return {row.id: mapping.user_from_wire(self._crm, row) for row in rows}
+
+    async def _load_definitions(self) -> Sequence[CustomFieldDefinition]:
+        path = "crm/opportunity/customfield/definitions"
+        rows, _ = await self._all(path, path, wire.CUSTOM_FIELDS)
+        return [definition_from_wire(self._crm, row) for row in rows if not is_heading(row)]
+
+    async def _load_base_currency(self) -> str | None:
+        rows, _ = await self._all("crm/settings/currency", "crm/settings/currency", wire.CURRENCIES)
+        return mapping.base_currency_of(rows)
+
+
+def _is_number(local_id: str) -> bool:
+    """Whether the vendor could have given that id: a positive 32-bit number."""
+    return _NUMBER.fullmatch(local_id) is not None and int(local_id) < _INT32
+
+
+def _opportunity_path(local_id: str) -> str:
+    return f"crm/opportunity/{local_id}"
+
+
+def _tags_path(local_id: str) -> str:
+    return f"crm/opportunity/tag/{local_id}"
