@@ -1,0 +1,63 @@
+"""The product as a person meets it: GraphiQL of the real server, over every sandbox, in a browser that reaches nothing but loopback."""
+
+import json
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+
+from server import graphiql
+from tests.e2e.browser import Page, browser_page, find_chromium
+from tests.e2e.test_graphiql import QUERY, RESPONSE, RUN, complaints
+from tests.live import live
+from vendors.registry import all_sandboxes, all_vendors
+
+CHROMIUM = find_chromium()
+
+
+@pytest.fixture
+async def opened(tmp_path: Path) -> AsyncGenerator[Page, None]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on the PATH: install one, or name it in CRMGRAPH_CHROMIUM")
+    if not graphiql.is_built():
+        pytest.skip("GraphiQL is not built: make graphiql")
+    async with live() as it, browser_page(CHROMIUM, tmp_path) as page:
+        await page.open(it.url)
+        await page.wait_for(f"{QUERY}.includes('query Board')")
+        await page.wait_for("document.querySelector('.graphiql-explorer-root')?.innerText.includes('opportunities')")
+        yield page
+
+
+@pytest.mark.browser
+async def test_the_first_tab_runs_and_shows_rows_of_every_crm(opened: Page) -> None:
+    await opened.click(RUN)
+    await opened.wait_for(f"{RESPONSE}.includes('opportunities')")
+
+    keys = {all_sandboxes()[vendor].crm_key for vendor in all_vendors()}
+    shown = json.dumps(await opened.evaluate("document.body.innerText"))
+    assert any(f'\\"key\\": \\"{key}\\"' in shown or key in shown for key in keys)
+    assert '\\"errors\\"' not in shown
+    assert await complaints(opened) == []
+
+
+@pytest.mark.browser
+async def test_the_docs_describe_the_real_types(opened: Page) -> None:
+    await opened.click("document.querySelector('button[aria-label*=\"ocumentation\"]')")
+    await opened.wait_for("document.querySelector('.graphiql-doc-explorer')?.innerText.includes('Query')")
+    await opened.click("[...document.querySelectorAll('.graphiql-doc-explorer a')].find(link => link.innerText === 'Query')")
+
+    await opened.wait_for("document.querySelector('.graphiql-doc-explorer').innerText.includes('Opportunities of all CRMs in one list')")
+    assert await complaints(opened) == []
+
+
+@pytest.mark.browser
+async def test_ticking_a_field_in_the_explorer_writes_it_into_the_query(opened: Page) -> None:
+    before = str(await opened.evaluate(QUERY))
+    assert "probability" not in before
+
+    await opened.click(
+        "[...document.querySelectorAll('.graphiql-explorer-root *')].filter(item => item.innerText === 'probability').at(-1)"
+    )
+
+    await opened.wait_for(f"{QUERY}.includes('probability')")
+    assert await complaints(opened) == []

@@ -1,0 +1,50 @@
+"""The whole product on loopback: every vendor's sandbox, and the server that is configured for them, as the demo runs them."""
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from server.compose import create_server
+from server.config import parse_config
+from server.http import uvicorn_config
+from vendors.registry import all_sandboxes, all_vendors
+from vendors.sandbox import RunningSandbox, start
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A running server. `sandboxes` are by crm key."""
+
+    origin: str
+    sandboxes: Mapping[str, RunningSandbox]
+
+    @property
+    def url(self) -> str:
+        return f"{self.origin}/graphql"
+
+
+@asynccontextmanager
+async def live(*, port: int = 0) -> AsyncGenerator[Live, None]:
+    """Serve the graph of all vendors' sandboxes; port 0 takes a free one."""
+    async with AsyncExitStack() as stack:
+        sandboxes: dict[str, RunningSandbox] = {}
+        for vendor in sorted(set(all_vendors()) & set(all_sandboxes())):
+            sandbox = await start(all_sandboxes()[vendor])
+            stack.push_async_callback(sandbox.stop)
+            sandboxes[sandbox.kind.crm_key] = sandbox
+        tables = {key: {"vendor": it.kind.vendor, "label": it.kind.label, **it.settings} for key, it in sandboxes.items()}
+        app = create_server(parse_config({"crms": tables}, {}, folder=Path()))
+        with socket.create_server(("127.0.0.1", port)) as listener:
+            number = listener.getsockname()[1]
+            server = uvicorn.Server(uvicorn_config(app, host="127.0.0.1", port=number))
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            try:
+                yield Live(f"http://127.0.0.1:{number}", sandboxes)
+            finally:
+                server.should_exit = True
+                await serving

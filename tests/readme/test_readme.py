@@ -1,0 +1,101 @@
+"""The README is the product's front door: what it shows is run, and what it says is compared with the data."""
+
+import asyncio
+import json
+import re
+import shutil
+import tomllib
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from server.config import parse_config
+from tests.live import Live, live
+from tests.readme import tables
+from vendors.registry import all_vendors
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def blocks(language: str) -> list[str]:
+    return [text for kind, text in BLOCKS if kind == language]
+
+
+def followed_by_json(language: str) -> list[tuple[str, Any]]:
+    """Blocks of a language, each with the JSON block right behind it."""
+    return [
+        (text, json.loads(BLOCKS[index + 1][1]))
+        for index, (kind, text) in enumerate(BLOCKS[:-1])
+        if kind == language and BLOCKS[index + 1][0] == "json"
+    ]
+
+
+@pytest.fixture
+async def running() -> AsyncGenerator[Live, None]:
+    async with live() as it:
+        yield it
+
+
+async def test_every_query_gives_the_answer_that_stands_below_it(running: Live) -> None:
+    queries = followed_by_json("graphql")
+
+    assert len(queries) == len(blocks("graphql")) >= 1
+    async with aiohttp.ClientSession() as session:
+        for query, expected in queries:
+            async with session.post(running.url, json={"query": query}) as response:
+                assert await response.json() == expected
+
+
+async def test_every_script_prints_the_answer_that_stands_below_it(running: Live, tmp_path: Path) -> None:
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("no node and npm on the PATH: the README's scripts are not run")
+    scripts = followed_by_json("js")
+    assert len(scripts) == len(blocks("js")) == 2
+    shutil.copy(Path(__file__).parent / "package.json", tmp_path)
+    shutil.copy(Path(__file__).parent / "package-lock.json", tmp_path)
+    await output_of("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", folder=tmp_path)
+
+    for number, (script, expected) in enumerate(scripts):
+        file = tmp_path / f"script{number}.mjs"
+        file.write_text(script.replace("http://127.0.0.1:8000", running.origin))
+        assert json.loads(await output_of("node", str(file), folder=tmp_path)) == expected
+
+
+async def output_of(*command: str, folder: Path) -> str:
+    process = await asyncio.create_subprocess_exec(*command, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
+    output, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    return output.decode()
+
+
+def test_the_configuration_has_an_entry_for_every_vendor_and_no_mistake() -> None:
+    [text] = blocks("toml")
+    names = dict.fromkeys(re.findall(r'_env = "(\w+)"', text), "value")
+
+    config = parse_config(tomllib.loads(text), names, folder=ROOT)
+
+    assert {crm.vendor.key for crm in config.crms.values()} == set(all_vendors())
+
+
+def test_the_tables_are_those_of_the_data() -> None:
+    assert tables.capabilities() in README, "python -m tests.readme.tables prints it"
+    assert tables.calls() in README, "python -m tests.readme.tables prints it"
+
+
+def test_every_command_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"make ([a-z]+)\b", README):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    commands = {path.stem for path in (ROOT / "server" / "commands").glob("*.py")} | {"demo"}
+    for command in re.findall(r"crmgraph ([a-z]+)", README):
+        assert command in commands, command
+
+
+def test_every_link_leads_to_a_file() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert target.startswith("https://") or (ROOT / target).exists(), target
