@@ -110,7 +110,7 @@ def _annotation(hint: Any) -> tuple[Any, bool]:
     inner = _without_none(hint)
     is_list = get_origin(inner) is tuple
     made = _LIST[_annotation(get_args(inner)[0])[0]] if is_list else _PLAIN.get(inner) or output_type(inner)
-    return made if inner is hint else _OPTIONAL[made], is_list
+    return made if inner is hint and inner not in {Any, object} else _OPTIONAL[made], is_list
 
 
 def _without_none(hint: Any) -> Any:

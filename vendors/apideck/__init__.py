@@ -1,7 +1,7 @@
 """Apideck's unified CRM API: one dialect for many CRMs, with opaque cursors and a call for every id."""
 
 from vendors.apideck.client import Client
-from vendors.apideck.extension import ApideckOpportunityFields, ApideckPipelineFields, ApideckStageFields
+from vendors.apideck.extension import ApideckCustomFieldFields, ApideckOpportunityFields, ApideckPipelineFields, ApideckStageFields
 from vendors.apideck.settings import Settings
 from vendors.registry import Vendor
 
@@ -11,5 +11,10 @@ VENDOR = Vendor(
     settings=Settings,
     client=Client,
     connect=Client,
-    extensions={"Opportunity": ApideckOpportunityFields, "Pipeline": ApideckPipelineFields, "Stage": ApideckStageFields},
+    extensions={
+        "Opportunity": ApideckOpportunityFields,
+        "Pipeline": ApideckPipelineFields,
+        "Stage": ApideckStageFields,
+        "CustomField": ApideckCustomFieldFields,
+    },
 )

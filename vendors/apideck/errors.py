@@ -1,13 +1,17 @@
-"""Apideck's error bodies, by their `type_name`. The HTTP status decides where it says nothing."""
+"""Apideck's error bodies. The HTTP status line decides; where it leaves more than one meaning open, the body's `type_name` does."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Final
 
 from vendors.apideck import wire
 from vendors.errors import (
+    ConflictError,
     CredentialsError,
     NotFoundError,
+    PermissionDeniedError,
     QuotaExceededError,
     RateLimitedError,
     RejectedRequestError,
@@ -19,18 +23,25 @@ from vendors.http import Fail, Reply, retry_after_seconds
 UNSUPPORTED_FILTERS: Final = "UnsupportedFiltersError"
 UNSUPPORTED_PAGINATION: Final = "PaginationNotSupportedError"
 
-_CLIENT_ERROR: Final = 400
-_SERVER_ERROR: Final = 500
-_NOT_IMPLEMENTED: Final = 501
 _MILLISECONDS_FROM: Final = 1e12
 _LONGEST_WAIT_SECONDS: Final = 3_600.0
 
-# Source: Apideck CRM API, responses, and the error types of its documentation.
-_KINDS: Final[Mapping[str, type[VendorError]]] = {
+# Source: Apideck CRM API, examples: bodies repeat a status that is not always the line's, so these mean the same whatever the body says.
+_KINDS_OF_STATUS: Final[Mapping[int, type[VendorError]]] = {
+    HTTPStatus.UNAUTHORIZED: CredentialsError,
+    HTTPStatus.PAYMENT_REQUIRED: QuotaExceededError,
+    HTTPStatus.FORBIDDEN: PermissionDeniedError,
+    HTTPStatus.CONFLICT: ConflictError,
+    HTTPStatus.TOO_MANY_REQUESTS: RateLimitedError,
+    HTTPStatus.NOT_IMPLEMENTED: UnsupportedError,
+}
+# Source: Apideck CRM API, responses and "Error Types". Which status they come with is mostly not documented.
+_KINDS_OF_TYPE: Final[Mapping[str, type[VendorError]]] = {
     "UnauthorizedError": CredentialsError,
     "ConnectorCredentialsError": CredentialsError,
     "ConnectorDisabledError": CredentialsError,
     "OAuthCredentialsNotFoundError": CredentialsError,
+    "OAuthConnectorError": CredentialsError,
     "IntegrationNotFoundError": CredentialsError,
     "ConnectionNotFoundError": CredentialsError,
     "ConnectionSettingsError": CredentialsError,
@@ -41,6 +52,7 @@ _KINDS: Final[Mapping[str, type[VendorError]]] = {
     "RequestHeadersValidationError": RejectedRequestError,
     "InvalidStateError": RejectedRequestError,
     "InvalidCursorError": RejectedRequestError,
+    "ConnectorExecutionError": RejectedRequestError,
     "ConnectorRateLimitError": RateLimitedError,
     "MappingError": UnsupportedError,
     "ConnectorMappingNotFoundError": UnsupportedError,
@@ -52,39 +64,53 @@ _KINDS: Final[Mapping[str, type[VendorError]]] = {
     "UnsupportedSortFieldError": UnsupportedError,
     UNSUPPORTED_PAGINATION: UnsupportedError,
 }
+# What a 404 may also mean: that there is no such connection, or that the connector lacks the operation. The record may exist then.
+_OTHER_KINDS_OF_404: Final = frozenset({CredentialsError, UnsupportedError})
 
 
 def judge(reply: Reply, fail: Fail) -> VendorError | None:
-    """Read an error by its type; `vendor_code` then holds the type."""
-    if reply.status < _CLIENT_ERROR:
+    """Read an error; `vendor_code` then holds its type, if it is one that the vendor documents."""
+    is_server_error = reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR and reply.status != HTTPStatus.NOT_IMPLEMENTED
+    if reply.status < HTTPStatus.BAD_REQUEST or is_server_error:
         return None
     try:
-        name = wire.FAILURE.decode(reply.body).value.type_name or ""
+        failure = wire.FAILURE.decode(reply.body).value
     except (ValueError, RecursionError):
-        name = ""
-    kind = _KINDS.get(name)
-    # A server error is worth another try, whatever its body says; "not implemented" is none.
-    if kind is None or (reply.status >= _SERVER_ERROR and reply.status != _NOT_IMPLEMENTED):
-        kind = RateLimitedError if reply.status == 429 else UnsupportedError if reply.status == _NOT_IMPLEMENTED else None  # noqa: PLR2004
-    return (
-        None
-        if kind is None
-        else fail(kind, retry_after_seconds=_wait_seconds(reply) if kind is RateLimitedError else None, vendor_code=name or None)
-    )
+        failure = wire.Failure()
+    code = failure.type_name if failure.type_name in _KINDS_OF_TYPE else None
+    kind = _KINDS_OF_STATUS.get(reply.status) or _KINDS_OF_TYPE.get(code or "")
+    if reply.status == HTTPStatus.NOT_FOUND and kind not in _OTHER_KINDS_OF_404:
+        kind = NotFoundError
+    if kind is None:
+        return None
+    return fail(kind, retry_after_seconds=_wait_seconds(kind, reply, failure), vendor_code=code)
 
 
-def _wait_seconds(reply: Reply) -> float | None:
-    """When to try again: `Retry-After`, else the downstream CRM's reset.
+def _wait_seconds(kind: type[VendorError], reply: Reply, failure: wire.Failure) -> float | None:
+    if kind is RateLimitedError:
+        return _seconds_until_reset(reply.headers)
+    debug = None if failure.detail is None else failure.detail.debug
+    if kind is not CredentialsError or debug is None or debug.cooldown_remaining_ms is None:
+        return None
+    # Source: Apideck CRM API, schema Unauthorized, detail.debug: until the connection's credentials may be tried again.
+    return _bounded(float(debug.cooldown_remaining_ms / Decimal(1_000)))
+
+
+def _seconds_until_reset(headers: Mapping[str, str]) -> float | None:
+    """When to try again: `Retry-After`, else the downstream CRM's reset, compared with the answer's own `Date`.
 
     Source: Apideck "Unified rate limits": x-downstream-ratelimit-reset is a Unix time; whether in seconds or milliseconds is not told.
     """
-    stated = retry_after_seconds(reply.headers)
+    stated = retry_after_seconds(headers)
     if stated is not None:
         return stated
     try:
-        reset = float(reply.headers["x-downstream-ratelimit-reset"])
-        now = parsedate_to_datetime(reply.headers["Date"]).timestamp()
+        reset = float(headers["x-downstream-ratelimit-reset"])
+        now = parsedate_to_datetime(headers["Date"]).timestamp()
     except (KeyError, ValueError, TypeError):
         return None
-    at = reset / 1_000 if reset > _MILLISECONDS_FROM else reset
-    return min(_LONGEST_WAIT_SECONDS, max(0.0, at - now))
+    return _bounded((reset / 1_000 if reset > _MILLISECONDS_FROM else reset) - now)
+
+
+def _bounded(seconds: float) -> float | None:
+    return None if seconds != seconds else min(_LONGEST_WAIT_SECONDS, max(0.0, seconds))  # noqa: PLR0124  # not a number

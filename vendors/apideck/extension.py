@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
-from typing import Any
 
 from vendors.extension import VendorId, described
 
@@ -18,12 +16,12 @@ class ApideckOpportunityFields:
     lead_id: VendorId | None = described("Id of the lead it came from.", wire="lead_id")
     status_id: VendorId | None = described("Id of its status.", wire="status_id")
     contact_id: VendorId | None = described("Id of a contact; may differ from the primary one.", wire="contact_id")
-    interaction_count: Decimal | None = described("Number of interactions.", wire="interaction_count")
+    interaction_count: float | None = described("Number of interactions.", wire="interaction_count")
     date_stage_changed: datetime | None = described("When its stage changed; read-only at the vendor.", wire="date_stage_changed")
     stage_last_changed_at: datetime | None = described("When its stage last changed.", wire="stage_last_changed_at")
     date_last_contacted: datetime | None = described("When somebody was last in contact about it.", wire="date_last_contacted")
     date_lead_created: datetime | None = described("When its lead was created.", wire="date_lead_created")
-    custom_mappings: Any = described("Results of the field mappings that are configured in Apideck.", wire="custom_mappings")
+    custom_mappings: object | None = described("Results of the field mappings that are configured in Apideck.", wire="custom_mappings")
     raw_currency: str | None = described("The currency as sent, which may be `UNKNOWN_CURRENCY`.", wire="currency")
     service: str | None = described("The connector it came through.")
 
@@ -45,3 +43,10 @@ class ApideckStageFields:
     display_order: int | None = described("The connector's own order; may repeat or be missing.", wire="display_order")
     created_at: datetime | None = described("When it was created.", wire="created_at")
     updated_at: datetime | None = described("When it was last changed.", wire="updated_at")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApideckCustomFieldFields:
+    """Fields of a custom field's value that only Apideck has."""
+
+    description: str | None = described("What the field is for.", wire="description")

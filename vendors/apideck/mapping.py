@@ -1,19 +1,21 @@
-"""Apideck's unified records as normalized ones. Pure: what a value needs besides its row is handed in."""
+"""Apideck's opportunities, pipelines and stages as normalized ones. Pure: what a value needs besides its row is handed in."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Final, Protocol, TypeVar
+from typing import Final
 
 from vendors.apideck import wire
-from vendors.apideck.extension import ApideckOpportunityFields, ApideckPipelineFields, ApideckStageFields
+from vendors.apideck.extension import (
+    ApideckCustomFieldFields,
+    ApideckOpportunityFields,
+    ApideckPipelineFields,
+    ApideckStageFields,
+)
 from vendors.calls import warn
 from vendors.extension import extension_from, wire_names_of
 from vendors.model import (
-    Account,
-    Address,
-    Contact,
     CustomField,
     CustomFieldType,
     Money,
@@ -25,20 +27,21 @@ from vendors.model import (
     Selection,
     Stage,
     StageKind,
-    User,
     ValueOrigin,
 )
-from vendors.wire import instant, joined, percent
+from vendors.wire import instant, percent
 
 # Source: Apideck CRM API, Currency: ISO 4217 letters, and words such as UNKNOWN_CURRENCY.
 _ISO_4217: Final = re.compile(r"[A-Z]{3}")
+# Source: Apideck CRM API, opportunitiesAll, hubspot: what a filtered list leaves out, and the filter does not tell.
+_LOST_BY_FILTERS: Final = frozenset({"primary_contact_id", "contact_ids", "contact_id", "lead_id"})
 _OUTCOME_OF_CHANCE: Final = {Decimal(100): OpportunityStatus.WON, Decimal(0): OpportunityStatus.LOST}
 
 # The text is the downstream CRM's own; these are the words that connectors are known to send.
 _WON_WORDS: Final = ("won",)
 _LOST_WORDS: Final = ("lost", "dead", "abandon", "disqualif")
 _CLOSED_WORDS: Final = ("closed", "completed")
-_INACTIVE_WORDS: Final = ("inactive", "disabled", "suspended", "deactivated", "deleted", "archived")
+_OPEN_WORDS: Final = frozenset({"open", "active", "in progress", "new", "pending"})
 
 _STATUS: Final = ("status", "won_reason", "won_reason_id", "loss_reason", "loss_reason_id", "win_probability")
 _PLACE: Final = ("pipeline_id", "pipeline_stage_id")
@@ -75,34 +78,8 @@ _OPPORTUNITY_WIRE: Final[Mapping[str, tuple[str, ...]]] = {
     "created_by_ref": ("created_by",),
     "updated_by_ref": ("updated_by",),
 }
-_ACCOUNT_WIRE: Final[Mapping[str, tuple[str, ...]]] = {
-    "name": ("name",),
-    "email": ("emails",),
-    "phone": ("phone_numbers",),
-    "website": ("websites",),
-    "industry": ("industry",),
-    "owner_ref": ("owner_id",),
-    "parent_ref": ("parent_id",),
-    "address": ("addresses",),
-}
-_CONTACT_WIRE: Final[Mapping[str, tuple[str, ...]]] = {
-    "name": ("name", "first_name", "last_name"),
-    "first_name": ("first_name",),
-    "last_name": ("last_name",),
-    "email": ("emails",),
-    "phone": ("phone_numbers",),
-    "title": ("title",),
-    "account_ref": ("company_id",),
-    "owner_ref": ("owner_id",),
-}
-
-
-class _Typed(Protocol):
-    @property
-    def type(self) -> str | None: ...
-
-
-I = TypeVar("I", bound=_Typed)  # noqa: E741  # an item
+IDS: Final = ("deleted", "id")
+"""What tells which rows there are, and which of them are deleted."""
 
 
 def opportunity_fields(selection: Selection) -> list[str] | None:
@@ -111,16 +88,13 @@ def opportunity_fields(selection: Selection) -> list[str] | None:
     # Custom fields and mappings are nested; whether a name of theirs selects all of them differs by connector.
     if wanted is None or own is None or "custom_fields" in wanted or "custom_mappings" in own:
         return None
-    names = {"id", "deleted", *wire_names_of(ApideckOpportunityFields, own)}
+    names = {*IDS, *wire_names_of(ApideckOpportunityFields, own)}
     return sorted(names.union(*(_OPPORTUNITY_WIRE.get(name, ()) for name in wanted)))
 
 
-def account_fields(selection: Selection) -> list[str] | None:
-    return _fields(selection, "Account", _ACCOUNT_WIRE)
-
-
-def contact_fields(selection: Selection) -> list[str] | None:
-    return _fields(selection, "Contact", _CONTACT_WIRE)
+def loses_by_filters(fields: Sequence[str] | None) -> bool:
+    """Whether any of these fields (all for None) is one that filtered lists may leave out."""
+    return fields is None or not _LOST_BY_FILTERS.isdisjoint(fields)
 
 
 def lacks_pipeline(row: wire.Opportunity) -> bool:
@@ -134,14 +108,14 @@ def opportunity_from_wire(
     *,
     service: str | None,
     status_map: Mapping[str, OpportunityStatus],
-    pipelines: Sequence[Pipeline] = (),
+    pipelines: Sequence[Pipeline] | None = None,
     read_fields: frozenset[str] | None = None,
 ) -> Opportunity:
-    """Map a row; `pipelines` are needed for one that `lacks_pipeline`."""
+    """Map a row; `pipelines` are needed for one that `lacks_pipeline`, and None where nobody asks for them."""
     status = status_of(row, status_map)
     pipeline_ref, stage_ref = _place(crm, row, pipelines)
-    account, primary = _ref(crm, row.company_id), _ref(crm, row.primary_contact_id or row.contact_id)
-    contacts = [row.primary_contact_id, row.contact_id, *(row.contact_ids or ())]
+    account, primary = ref(crm, row.company_id), ref(crm, row.primary_contact_id or row.contact_id)
+    contacts = [row.primary_contact_id, row.contact_id, *row.contact_ids]
     currency = row.currency if row.currency and _ISO_4217.fullmatch(row.currency) else None
     is_open = status is OpportunityStatus.OPEN
     return Opportunity(
@@ -165,7 +139,7 @@ def opportunity_from_wire(
         close_date=row.close_date,
         loss_reason=_reason(row.loss_reason_id, row.loss_reason),
         won_reason=_reason(row.won_reason_id, row.won_reason),
-        owner_ref=_ref(crm, row.owner_id),
+        owner_ref=ref(crm, row.owner_id),
         account_ref=account,
         account_name=row.company_name,
         account_refs=() if account is None else (account,),
@@ -174,14 +148,14 @@ def opportunity_from_wire(
         type=row.type,
         priority=row.priority,
         lead_source=row.lead_source,
-        tags=tuple(tag for tag in row.tags or () if tag),
-        custom_fields=tuple(_custom_field(entry) for entry in row.custom_fields or () if entry.id or entry.name),
+        tags=tuple(row.tags),
+        custom_fields=tuple(_custom_field(entry) for entry in row.custom_fields if entry.id or entry.name),
         is_deleted=bool(row.deleted),
         created_at=row.created_at,
         updated_at=row.updated_at,
         last_activity_at=_lenient_instant(row.last_activity_at),
-        created_by_ref=_ref(crm, row.created_by),
-        updated_by_ref=_ref(crm, row.updated_by),
+        created_by_ref=ref(crm, row.created_by),
+        updated_by_ref=ref(crm, row.updated_by),
         extension=extension_from(ApideckOpportunityFields, row, service=service),
     )
 
@@ -189,26 +163,39 @@ def opportunity_from_wire(
 def status_of(row: wire.Opportunity, status_map: Mapping[str, OpportunityStatus]) -> OpportunityStatus | None:
     """Read the outcome from the connector's status text, then from the reasons; None where it says closed and not how."""
     text = (row.status or "").strip().lower()
-    if text in status_map:
-        return status_map[text]
-    if _has(text, _WON_WORDS):
+    words = status_map.get(text) or _status_in(text)
+    if words is not None:
+        return words
+    if row.won_reason or row.won_reason_id:
         return OpportunityStatus.WON
-    if _has(text, _LOST_WORDS):
+    if row.loss_reason or row.loss_reason_id:
         return OpportunityStatus.LOST
-    if row.won_reason or row.won_reason_id or row.loss_reason or row.loss_reason_id:
-        return OpportunityStatus.WON if row.won_reason or row.won_reason_id else OpportunityStatus.LOST
     if _has(text, _CLOSED_WORDS):
         return None if row.win_probability is None else _OUTCOME_OF_CHANCE.get(row.win_probability)
     return OpportunityStatus.OPEN
 
 
+def _status_in(text: str) -> OpportunityStatus | None:
+    if _has(text, _WON_WORDS):
+        return OpportunityStatus.WON
+    if _has(text, _LOST_WORDS):
+        return OpportunityStatus.LOST
+    # A reason may be left over from before it was opened again.
+    return OpportunityStatus.OPEN if text in _OPEN_WORDS else None
+
+
 def pipeline_from_wire(crm: str, row: wire.Pipeline, stage_kinds: Mapping[str, StageKind]) -> Pipeline:
-    # Source: Apideck CRM API, PipelineStages: display_order may be missing.
-    ranked = sorted(enumerate(row.stages or ()), key=lambda item: (item[1].display_order is None, item[1].display_order or 0, item[0]))
-    ref = Ref(crm, row.id)
-    stages = tuple(_stage(crm, ref, order, stage, stage_kinds) for order, (_, stage) in enumerate(ranked) if stage_key(stage) is not None)
+    # Source: Apideck CRM API, PipelineStages: display_order may be null; such stages come last, in the order they are sent.
+    ranked = sorted(row.stages, key=lambda stage: (stage.display_order is None, stage.display_order or 0))
+    by_key: dict[str, wire.Stage] = {}
+    for stage in ranked:
+        key = stage_key(stage)
+        if key is not None:
+            by_key.setdefault(key, stage)
+    pipeline = Ref(crm, row.id)
+    stages = tuple(_stage(crm, pipeline, order, stage, stage_kinds) for order, stage in enumerate(by_key.values()))
     return Pipeline(
-        ref=ref,
+        ref=pipeline,
         name=row.name,
         is_synthetic=False,
         stages=stages,
@@ -216,6 +203,10 @@ def pipeline_from_wire(crm: str, row: wire.Pipeline, stage_kinds: Mapping[str, S
         currency=row.currency if row.currency and _ISO_4217.fullmatch(row.currency) else None,
         extension=extension_from(ApideckPipelineFields, row),
     )
+
+
+def ref(crm: str, local_id: str | None) -> Ref | None:
+    return None if local_id is None else Ref(crm, local_id)
 
 
 def stage_key(stage: wire.Stage) -> str | None:
@@ -228,55 +219,10 @@ def stage_id(pipeline_id: str, key: str) -> str:
     return "~".join(part.replace("%", "%25").replace("~", "%7E") for part in (pipeline_id, key))
 
 
-def user_from_wire(crm: str, row: wire.User) -> User:
-    status = (row.status or "").strip().lower()
-    email = _main(row.emails)
-    return User(
-        ref=Ref(crm, row.id),
-        name=row.name or joined(row.first_name, row.last_name),
-        first_name=row.first_name,
-        last_name=row.last_name,
-        email=None if email is None else email.email,
-        is_active=None if not status else not _has(status, _INACTIVE_WORDS),
-    )
-
-
-def account_from_wire(crm: str, row: wire.Company, *, read_fields: frozenset[str] | None = None) -> Account:
-    email, website = _main(row.emails), _main(row.websites)
-    return Account(
-        ref=Ref(crm, row.id),
-        read_fields=read_fields,
-        name=row.name,
-        email=None if email is None else email.email,
-        phone=_phone(row.phone_numbers),
-        website=None if website is None else website.url,
-        industry=row.industry,
-        owner_ref=_ref(crm, row.owner_id),
-        parent_ref=_ref(crm, row.parent_id),
-        address=_address(_main(row.addresses)),
-    )
-
-
-def contact_from_wire(crm: str, row: wire.Contact, *, read_fields: frozenset[str] | None = None) -> Contact:
-    email = _main(row.emails)
-    return Contact(
-        ref=Ref(crm, row.id),
-        read_fields=read_fields,
-        name=row.name or joined(row.first_name, row.last_name),
-        first_name=row.first_name,
-        last_name=row.last_name,
-        email=None if email is None else email.email,
-        phone=_phone(row.phone_numbers),
-        title=row.title,
-        account_ref=_ref(crm, row.company_id),
-        owner_ref=_ref(crm, row.owner_id),
-    )
-
-
-def _place(crm: str, row: wire.Opportunity, pipelines: Sequence[Pipeline]) -> tuple[Ref | None, Ref | None]:
+def _place(crm: str, row: wire.Opportunity, pipelines: Sequence[Pipeline] | None) -> tuple[Ref | None, Ref | None]:
     """Pipeline and stage. A stage without its pipeline is found by being in just one of them."""
     key, pipeline_id = row.pipeline_stage_id, row.pipeline_id
-    if key is not None and pipeline_id is None and pipelines:
+    if key is not None and pipeline_id is None and pipelines is not None:
         holders = [
             pipeline for pipeline in pipelines if Ref(crm, stage_id(pipeline.local_id, key)) in {stage.ref for stage in pipeline.stages}
         ]
@@ -316,7 +262,14 @@ def _custom_field(entry: wire.CustomField) -> CustomField:
     ]
     kind = next((kind for types, kind in kinds if isinstance(entry.value, types)), CustomFieldType.UNKNOWN)
     shown = entry.value if isinstance(entry.value, str) else None
-    return CustomField(key=entry.id or entry.name or "", label=entry.name, type=kind, value=entry.value, display_value=shown)
+    return CustomField(
+        key=entry.id or entry.name or "",
+        label=entry.name,
+        type=kind,
+        value=entry.value,
+        display_value=shown,
+        extension=extension_from(ApideckCustomFieldFields, entry),
+    )
 
 
 def _lenient_instant(text: str | None) -> datetime | None:
@@ -330,40 +283,9 @@ def _lenient_instant(text: str | None) -> datetime | None:
         return None
 
 
-def _main(items: Iterable[I] | None) -> I | None:
-    """The primary one, else the first."""
-    listed = list(items or ())
-    return next((item for item in listed if item.type == "primary"), listed[0] if listed else None)
-
-
-def _phone(phones: Iterable[wire.Phone] | None) -> str | None:
-    phone = _main(phones)
-    if phone is None or phone.number is None:
-        return None
-    country = None if phone.country_code is None else "+" + phone.country_code.lstrip("+")
-    return phone.number if phone.number.startswith("+") else joined(country, phone.area_code, phone.number)
-
-
-def _address(address: wire.Address | None) -> Address | None:
-    if address is None:
-        return None
-    street = joined(address.line1, address.line2) or address.string
-    found = Address(street=street, city=address.city, region=address.state, postal_code=address.postal_code, country=address.country)
-    return None if found == Address() else found
-
-
-def _fields(selection: Selection, name: str, table: Mapping[str, Sequence[str]]) -> list[str] | None:
-    wanted = selection.of(name)
-    return None if wanted is None else sorted({"id"}.union(*(table.get(attribute, ()) for attribute in wanted)))
-
-
 def _has(text: str, words: Sequence[str]) -> bool:
     return any(word in text for word in words)
 
 
 def _reason(identifier: str | None, label: str | None) -> Reason | None:
     return None if identifier is None and label is None else Reason(id=identifier, label=label)
-
-
-def _ref(crm: str, local_id: str | None) -> Ref | None:
-    return None if local_id is None else Ref(crm, local_id)

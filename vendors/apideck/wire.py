@@ -1,22 +1,52 @@
 """Bodies of Apideck's unified CRM API, in its own spelling. Source: Apideck CRM API, OpenAPI document 10.34.0."""
 
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Any, Final, Generic, TypeVar, cast
 
-from pydantic import Field
+from pydantic import BeforeValidator, TypeAdapter
 
 from vendors.wire import Day, Decoder, Flag, Id, Instant, Key, Number, Raw, Text, Whole, WireModel
 
-T = TypeVar("T")
+
+def _objects(value: object) -> list[object]:
+    return [item for item in cast("list[object]", value) if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _texts(value: object) -> list[str]:
+    items = cast("list[object]", value) if isinstance(value, list) else []
+    return [str(item) for item in items if isinstance(item, str | int) and not isinstance(item, bool) and item != ""]
+
+
+def _object(value: Any) -> Any:
+    return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]  # JSON comes in untyped
+
+
+_NUMBER: Final = TypeAdapter[Decimal | None](Number)
+
+I = TypeVar("I")  # noqa: E741  # an item
+Items = Annotated[tuple[I, ...], BeforeValidator(_objects)]
+"""Objects of a list; null and what is no object are left out."""
+Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+"""Texts of a list; null and blanks are left out."""
+Count = Annotated[float | None, BeforeValidator(_NUMBER.validate_python)]
+"""A number that need not be exact; what is no number is None."""
+
+
+class Row(WireModel):
+    """What every record has. Connectors choose their ids freely."""
+
+    id: Key
 
 
 class CustomField(WireModel):
     id: Id = None
     name: Text = None
+    description: Text = None
     value: Any = None
 
 
-class Opportunity(WireModel):
-    id: Key
+class Opportunity(Row):
     title: Text = None
     primary_contact_id: Id = None
     description: Text = None
@@ -36,16 +66,16 @@ class Opportunity(WireModel):
     lead_id: Id = None
     lead_source: Text = None
     contact_id: Id = None
-    contact_ids: list[Id] | None = None
+    contact_ids: Texts = ()
     company_id: Id = None
     company_name: Text = None
     owner_id: Id = None
     priority: Text = None
     status: Text = None
     status_id: Id = None
-    tags: list[Text] | None = None
-    interaction_count: Number = None
-    custom_fields: list[CustomField] | None = None
+    tags: Texts = ()
+    interaction_count: Count = None
+    custom_fields: Items[CustomField] = ()
     stage_last_changed_at: Instant = None
     # Declared a string without a format; seen as ISO 8601.
     last_activity_at: Raw = None
@@ -71,15 +101,14 @@ class Stage(WireModel):
     updated_at: Instant = None
 
 
-class Pipeline(WireModel):
-    id: Key
+class Pipeline(Row):
     name: Text = None
     currency: Text = None
     archived: Flag = None
     active: Flag = None
     display_order: Whole = None
     win_probability_enabled: Flag = None
-    stages: list[Stage] | None = None
+    stages: Items[Stage] = ()
 
 
 class Email(WireModel):
@@ -91,6 +120,7 @@ class Phone(WireModel):
     country_code: Text = None
     area_code: Text = None
     number: Text = None
+    extension: Text = None
     type: Text = None
 
 
@@ -104,82 +134,96 @@ class Address(WireModel):
     string: Text = None
     line1: Text = None
     line2: Text = None
+    line3: Text = None
+    line4: Text = None
+    line5: Text = None
+    street_number: Text = None
     city: Text = None
     state: Text = None
     postal_code: Text = None
     country: Text = None
 
 
-class User(WireModel):
-    id: Key
+class User(Row):
     name: Text = None
     first_name: Text = None
     last_name: Text = None
     status: Text = None
-    emails: list[Email] | None = None
+    emails: Items[Email] = ()
 
 
-class Company(WireModel):
-    id: Key
+class Company(Row):
     name: Text = None
     owner_id: Id = None
     parent_id: Id = None
     industry: Text = None
-    emails: list[Email] | None = None
-    phone_numbers: list[Phone] | None = None
-    websites: list[Website] | None = None
-    addresses: list[Address] | None = None
+    emails: Items[Email] = ()
+    phone_numbers: Items[Phone] = ()
+    websites: Items[Website] = ()
+    addresses: Items[Address] = ()
 
 
-class Contact(WireModel):
-    id: Key
+class Contact(Row):
     name: Text = None
     first_name: Text = None
     last_name: Text = None
     title: Text = None
     owner_id: Id = None
     company_id: Id = None
-    emails: list[Email] | None = None
-    phone_numbers: list[Phone] | None = None
+    emails: Items[Email] = ()
+    phone_numbers: Items[Phone] = ()
 
 
 class Cursors(WireModel):
     next: Text = None
 
 
-class Warned(WireModel):
-    type: Text = None
-
-
 class Meta(WireModel):
-    cursors: Cursors | None = None
+    cursors: Annotated[Cursors | None, BeforeValidator(_object)] = None
     total_count: Whole = None
-    warnings: list[Warned] | None = None
+    warnings: Any = None
 
 
-class Rows(WireModel, Generic[T]):
-    service: Text = None
-    data: list[T]
-    meta: Meta | None = None
+R = TypeVar("R", bound=Row)
 
 
-class One(WireModel, Generic[T]):
-    service: Text = None
-    data: T
+class Rows(WireModel, Generic[R]):
+    data: list[R]
+    meta: Annotated[Meta | None, BeforeValidator(_object)] = None
+
+
+class One(WireModel, Generic[R]):
+    data: R
+    meta: Annotated[Meta | None, BeforeValidator(_object)] = None
+
+
+class Debug(WireModel):
+    cooldown_remaining_ms: Number = None
+
+
+class Detail(WireModel):
+    debug: Annotated[Debug | None, BeforeValidator(_object)] = None
 
 
 class Failure(WireModel):
-    type_name: Text = None
-    detail: Any = Field(default=None)
+    """An error's body; `detail` is a text or an object."""
+
+    type_name: Raw = None
+    detail: Annotated[Detail | None, BeforeValidator(_object)] = None
 
 
-OPPORTUNITIES = Decoder(Rows[Opportunity], rows=["data"], row=Opportunity)
-PIPELINES = Decoder(Rows[Pipeline], rows=["data"], row=Pipeline)
-USERS = Decoder(Rows[User], rows=["data"], row=User)
-COMPANIES = Decoder(Rows[Company], rows=["data"], row=Company)
-CONTACTS = Decoder(Rows[Contact], rows=["data"], row=Contact)
-OPPORTUNITY = Decoder(One[Opportunity])
-USER = Decoder(One[User])
-COMPANY = Decoder(One[Company])
-CONTACT = Decoder(One[Contact])
-FAILURE = Decoder(Failure)
+@dataclass(frozen=True, slots=True)
+class Resource(Generic[R]):
+    """A resource of the API: its path segment, which also begins its operations' names, and how its answers are read."""
+
+    name: str
+    rows: Decoder[Rows[R]]
+    one: Decoder[One[R]]
+
+
+OPPORTUNITIES: Final = Resource("opportunities", Decoder(Rows[Opportunity], rows=["data"], row=Opportunity), Decoder(One[Opportunity]))
+PIPELINES: Final = Resource("pipelines", Decoder(Rows[Pipeline], rows=["data"], row=Pipeline), Decoder(One[Pipeline]))
+USERS: Final = Resource("users", Decoder(Rows[User], rows=["data"], row=User), Decoder(One[User]))
+COMPANIES: Final = Resource("companies", Decoder(Rows[Company], rows=["data"], row=Company), Decoder(One[Company]))
+CONTACTS: Final = Resource("contacts", Decoder(Rows[Contact], rows=["data"], row=Contact), Decoder(One[Contact]))
+FAILURE: Final = Decoder(Failure)

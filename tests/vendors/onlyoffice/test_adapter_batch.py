@@ -96,7 +96,8 @@ async def test_every_call_of_a_batch_fails_for_itself(origin: str, link: Link) -
     }
     decoded: dict[str, wire.Contact | VendorError | None] = {}
     for path in ENTRIES:
-        decoded[path] = batch.decoded(path, found, wire.CONTACT)
+        outcome = batch.decoded(path, found, wire.CONTACT)
+        decoded[path] = outcome
     person = decoded["crm/contact/1"]
     assert isinstance(person, wire.Contact) and person.displayName == "Lene"
     assert decoded["crm/contact/2"] is None
