@@ -7,7 +7,7 @@ be partial: `read_fields` names the attributes it was read with, and None means 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from enum import Enum, StrEnum
 from typing import Any, Final, NamedTuple
 
@@ -21,6 +21,7 @@ _MINOR_UNITS: Final = {
 }
 _DEFAULT_MINOR_UNITS: Final = 2
 _PERCENT: Final = Decimal(100)
+_PRECISION: Final = 120  # digits; amounts of vendors have at most 50 and as many behind the point
 
 
 class Unread(Enum):
@@ -346,4 +347,5 @@ def derived_expected_revenue(
             if probability_percent is None:
                 return None
             percent = Decimal(str(probability_percent))
-    return (amount * percent / _PERCENT).quantize(Decimal(1).scaleb(-minor_units(currency)), rounding=ROUND_HALF_EVEN)
+    with localcontext(prec=_PRECISION):
+        return (amount * percent / _PERCENT).quantize(Decimal(1).scaleb(-minor_units(currency)), rounding=ROUND_HALF_EVEN)

@@ -1,5 +1,6 @@
 """How the result of an operation becomes an HTTP answer. Pure but for the response object."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +65,15 @@ def response_from_answer(answer: Answer, media_type: str, *, status_partial_294:
             status = _PARTIAL_SUCCESS
     # The document says UTF-8 although JSON has no other encoding: the specification asks for it.
     headers = {"content-type": f"{media_type}; charset=utf-8", "vary": "accept", "cache-control": "no-store"}
-    return Response(orjson.dumps(answer.body, option=orjson.OPT_NON_STR_KEYS), status, headers)
+    return Response(_encoded(answer.body), status, headers)
+
+
+def _encoded(body: dict[str, Any]) -> bytes:
+    """Write JSON. Half a surrogate pair in a vendor's text is no Unicode and stays escaped; it must not cost the whole answer."""
+    try:
+        return orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)
+    except orjson.JSONEncodeError:
+        return json.dumps(body).encode()
 
 
 def _is_request_error(result: ExecutionResult, errors: list[GraphQLError]) -> bool:

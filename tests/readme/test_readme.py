@@ -89,10 +89,10 @@ def test_the_tables_are_those_of_the_data() -> None:
 
 def test_every_command_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"make ([a-z]+)\b", README):
+    for target in re.findall(r"(?:`|\$ )make ([a-z]+)\b", README):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
     commands = {path.stem for path in (ROOT / "server" / "commands").glob("*.py")} | {"demo"}
-    for command in re.findall(r"crmgraph ([a-z]+)", README):
+    for command in re.findall(r"`crmgraph ([a-z]+)", README):
         assert command in commands, command
 
 
