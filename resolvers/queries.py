@@ -147,7 +147,7 @@ def _node_or_error(info: Info, text: str) -> Any:
 class Query:
     crms: list[Crm] = strawberry.field(resolver=_crms, description="All CRMs, by key.", metadata={ASSUMED_SIZE: 5})
     crm: Crm | None = strawberry.field(resolver=_crm, description="One CRM by its key.")
-    opportunities: OpportunityConnection = strawberry.field(
+    opportunities: OpportunityConnection | None = strawberry.field(
         resolver=opportunities,
         description="Opportunities of all CRMs in one list: the first of every CRM, then the second of every CRM, and so on, each in its"
         " vendor's native order. A CRM that fails is told in `sources` and does not take the others' rows away.",
