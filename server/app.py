@@ -6,7 +6,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
@@ -17,6 +16,7 @@ from strawberry import Schema
 from server import graphiql
 from server.http import pages
 from server.http.csrf import PREFLIGHT_HEADERS
+from server.http.guard import GuardMiddleware, JsonCorsMiddleware
 from server.http.middleware import HeaderSizeMiddleware, RequestIdMiddleware
 from server.http.settings import HttpSettings
 from server.http.view import ContextFactory, GraphQLView
@@ -55,18 +55,21 @@ def create_app(
     view = GraphQLView(schema=schema, context_factory=context_factory, settings=settings, page=page if settings.graphiql else None)
     routes: list[BaseRoute] = [
         Route(ENDPOINT, view),
+        Route(f"{ENDPOINT}/", view),
         WebSocketRoute(ENDPOINT, view),
         Route("/healthz", pages.healthz),
         Route("/readyz", pages.readyz(ready)),
     ]
     if settings.graphiql and graphiql.is_built():
         routes.append(Mount(f"{ENDPOINT}/assets", _Assets(directory=graphiql.assets_dir())))
-    return Starlette(
+    app = Starlette(
         routes=routes,
         middleware=_middleware(settings),
         exception_handlers={HTTPException: pages.http_error, Exception: pages.server_error},
         lifespan=lifespan or _nothing_to_open,
     )
+    app.router.redirect_slashes = False  # a redirect would be an answer without JSON
+    return app
 
 
 class _Assets(StaticFiles):
@@ -82,8 +85,9 @@ def _middleware(settings: HttpSettings) -> list[Middleware]:
     """Outermost first: a refusal by one of them still has the headers of those before it."""
     return [
         Middleware(RequestIdMiddleware),
+        Middleware(GuardMiddleware, settings=settings),
         Middleware(
-            CORSMiddleware,
+            JsonCorsMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=("GET", "POST"),
             allow_headers=("authorization", "content-type", "x-request-id", *PREFLIGHT_HEADERS),

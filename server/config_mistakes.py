@@ -104,6 +104,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "greater_than_equal": "must be at least {ge:g}",
     "less_than": "must be less than {lt:g}",
     "less_than_equal": "must be at most {le:g}",
+    "date_type": "must be a day without quotes, such as 2026-11-20",
     "literal_error": "must be one of {expected}",
     "enum": "must be one of {expected}",
     "tuple_type": "must be a list, in brackets",

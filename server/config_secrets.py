@@ -98,8 +98,7 @@ class Places:
 @cache
 def secret_fields(settings: type[BaseModel]) -> tuple[str, ...]:
     """Names of the settings that are secrets."""
-    fields = settings.model_fields.items()
-    return tuple(name for name, field in fields if field.annotation is SecretStr or SecretStr in get_args(field.annotation))
+    return tuple(name for name, field in settings.model_fields.items() if _is_secret(field.annotation))
 
 
 def setting_names(settings: type[BaseModel]) -> list[str]:
@@ -116,10 +115,17 @@ def secret_values(settings: BaseModel) -> list[str]:
 
 def refuse_literals(found: Found, origin: str | None, mistakes: Mistakes) -> None:
     """Note the secrets that stand in the file although they are sent to another machine. An unknown origin has its own mistake."""
-    if origin is None or is_loopback(urlsplit(origin).hostname or ""):
+    try:
+        if origin is None or is_loopback(urlsplit(origin).hostname or ""):
+            return
+    except ValueError:  # no URL, which is a mistake of its own
         return
     for name in found.literals:
         mistakes.add(name, f"a secret does not stand in this file; name an environment variable in {name}_env, or a file in {name}_file")
+
+
+def _is_secret(annotation: object) -> bool:
+    return annotation is SecretStr or any(map(_is_secret, get_args(annotation)))
 
 
 def is_loopback(host: str) -> bool:

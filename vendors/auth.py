@@ -4,16 +4,37 @@ Secrets are unwrapped here, when a request is signed, and nowhere else.
 """
 
 import base64
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Final, Protocol
 
-from pydantic import SecretStr
+from pydantic import AfterValidator, SecretStr
 from yarl import URL
 
 from vendors.calls import Clock
 from vendors.errors import CredentialsError
 from vendors.flight import Flights
+
+# Source: RFC 9110, 5.5: visible characters, those of Latin-1 among them, with blanks between them only.
+_FIELD_VALUE: Final = re.compile(r"[!-~\xa1-\xff](?:[ -~\xa1-\xff]*[!-~\xa1-\xff])?")
+
+
+def _fit_for_header(text: str) -> str:
+    if not _FIELD_VALUE.fullmatch(text):
+        raise ValueError("goes into an HTTP header, which carries Latin letters, digits and signs, and no blank at either end")
+    return text
+
+
+def _secret_fit_for_header(secret: SecretStr) -> SecretStr:
+    _fit_for_header(secret.get_secret_value())
+    return secret
+
+
+HeaderText = Annotated[str, AfterValidator(_fit_for_header)]
+"""A setting that is sent as a header, as it is."""
+HeaderSecret = Annotated[SecretStr, AfterValidator(_secret_fit_for_header)]
+"""A secret that is sent as a header, as it is or behind a word such as `Bearer`. One that is encoded first may be any text."""
 
 
 @dataclass(frozen=True, slots=True)

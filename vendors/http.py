@@ -5,7 +5,6 @@ translates every failure into a `VendorError`. It knows no vendor: a vendor's ow
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -34,10 +33,9 @@ from vendors.errors import (
     VendorTimeoutError,
 )
 from vendors.flight import Flights
-from vendors.limiting import Budget, Circuit, Limits, Sleep
+from vendors.health import Health
+from vendors.limiting import Budget, Circuit, Limits, Notices, Pause, Sleep
 from vendors.retry import RetryPolicy
-
-log = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=VendorError)
 
@@ -64,6 +62,8 @@ class Request:
         headers: Further headers.
         entity: The vendor's entity, for limits that hold per entity.
         read: Whether it changes nothing at the vendor. Only reads are shared and retried.
+        by_id: Whether it names one record by its id, so that a 404 means that there is none; of any other request, a 404 means that it
+            went to a wrong address.
         share_key: What makes two reads the same; by default everything that is sent.
     """
 
@@ -76,6 +76,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     entity: str | None = None
     read: bool = True
+    by_id: bool = False
     share_key: Hashable | None = None
 
     def key(self) -> Hashable:
@@ -106,14 +107,6 @@ Judge = Callable[[Reply, Fail], VendorError | None]
 def no_judgement(reply: Reply, fail: Fail) -> VendorError | None:  # noqa: ARG001  # the shape of a Judge
     """For a vendor whose HTTP status says it all."""
     return None
-
-
-@dataclass(slots=True)
-class Health:
-    """How a Crm is doing, as its last calls showed. `error` is None while it answers."""
-
-    error: VendorError | None = None
-    last_answer_at: float | None = None
 
 
 class VendorHttp:
@@ -149,8 +142,9 @@ class VendorHttp:
         ssl: SSLContext | bool = True,
     ) -> None:
         self.crm = crm
-        self.health = Health()
+        self.health = Health(crm, clock=clock)
         self.circuit = Circuit(clock=clock)
+        self.notices = Notices(clock=clock)
         self._session = session
         self._auth = auth
         self._limits = limits
@@ -163,7 +157,7 @@ class VendorHttp:
         self._ssl = ssl
         self._budget = Budget(limits, clock=clock, sleep=sleep)
         self._flights: Flights[Reply] = Flights()
-        self._blocked_until = 0.0
+        self._pause = Pause(clock=clock)
 
     async def send(self, request: Request) -> Reply:
         """Send a request and give its successful answer.
@@ -172,7 +166,7 @@ class VendorHttp:
             VendorError: Anything else.
         """
         deadline = current_deadline()
-        seconds = DEFAULT_TIMEOUT_SECONDS if deadline is None else deadline.remaining()
+        seconds = _remaining(deadline)
         started = self._clock()
         try:
             async with asyncio.timeout(seconds):
@@ -184,7 +178,7 @@ class VendorHttp:
             error = self._fail(request, None)(kind)
             if self._clock() - started >= _TELLING_TIMEOUT_SECONDS:
                 self.circuit.failed()
-                self._note(error)
+                self.health.failed(error)
             raise error from cause
 
     async def _attempts(self, request: Request) -> Reply:
@@ -195,66 +189,99 @@ class VendorHttp:
                 reply = await self._attempt(request, access)
             except CredentialsError as error:
                 if renewed or not self._auth.refused(access):
-                    self._note(error)
+                    self.health.failed(error)
                     raise
                 renewed = True
             except VendorError as error:
-                self._note(error)
-                deadline = current_deadline()
-                delay = (
-                    self._retry.delay_seconds(error, attempt=attempt, remaining_seconds=_remaining(deadline), jitter=self._jitter())
-                    if request.read
-                    else None
-                )
+                delay = self._delay_seconds(request, error, attempt)
                 if delay is None:
+                    self.health.failed(error)
                     raise
                 attempt += 1
                 await self._sleep(delay)
             else:
-                self._note(None)
+                self.health.answered(request.operation)
                 return reply
+
+    def _delay_seconds(self, request: Request, error: VendorError, attempt: int) -> float | None:
+        if not request.read:
+            return None
+        return self._retry.delay_seconds(error, attempt=attempt, remaining_seconds=_remaining(current_deadline()), jitter=self._jitter())
 
     async def _access(self) -> Access:
         try:
             return await self._auth.access()
         except VendorError as error:
-            self._note(error)
+            self.health.failed(error)
             raise
 
     async def _attempt(self, request: Request, access: Access) -> Reply:
-        fail = self._fail(request, None)
         async with self._budget.slot(request.entity):
-            await self._wait_until_unblocked(request)
-            if not self.circuit.admits():
-                raise fail(UnavailableError, retry_after_seconds=self.circuit.retry_after_seconds())
-            started, status = self._clock(), None
+            is_probe = await self._wait_for_pause(request)
             try:
-                reply = await self._exchange(request, access)
-                status = reply.status
-            except (aiohttp.ClientConnectorError, aiohttp.ClientProxyConnectionError) as cause:
-                self.circuit.failed()
-                raise fail(UnavailableError) from cause
-            except (aiohttp.ClientError, ConnectionError, ValueError) as cause:
-                self.circuit.failed()
-                raise fail(UnavailableError if request.read else OutcomeUnknownError) from cause
-            except VendorError:
-                self.circuit.failed()
-                raise
-            except asyncio.CancelledError:
-                self.circuit.abandoned()
+                reply = await self._ask(request, access)
+            except VendorError as error:
+                if isinstance(error, RateLimitedError):
+                    self._pause.begin(error.retry_after_seconds or _HOLD_AFTER_429_SECONDS * self._jitter(), is_probe=is_probe)
+                elif is_probe and error.status is not None:
+                    self._pause.end()
                 raise
             finally:
-                record_call(VendorCall(crm=self.crm, operation=request.operation, status=status, seconds=self._clock() - started))
-            error = self._judge(reply, self._fail(request, reply)) or self._by_status(request, reply)
-            if isinstance(error, UnavailableError):
-                self.circuit.failed()
-            else:
-                self.circuit.succeeded()
-            if isinstance(error, RateLimitedError):
-                self._blocked_until = self._clock() + (error.retry_after_seconds or _HOLD_AFTER_429_SECONDS * self._jitter())
-            if error is not None:
-                raise error
+                if is_probe:
+                    self._pause.leave_probe()
+            if is_probe:
+                self._pause.end()
             return reply
+
+    async def _wait_for_pause(self, request: Request) -> bool:
+        """Wait while the vendor wants to be left alone, or give up when the deadline comes first. Whether the call is to find out."""
+        wait = self._pause.wait_seconds()
+        if wait > 0:
+            if wait >= _remaining(current_deadline()):
+                raise self._fail(request, None)(RateLimitedError, retry_after_seconds=wait)
+            await self._sleep(wait)
+        if not self._pause.is_doubted():
+            return False
+        if not self._pause.take_probe():
+            raise self._fail(request, None)(RateLimitedError)
+        return True
+
+    async def _ask(self, request: Request, access: Access) -> Reply:
+        """Make the call, and judge its answer."""
+        fail = self._fail(request, None)
+        if not self.circuit.admits():
+            raise fail(UnavailableError, retry_after_seconds=self.circuit.retry_after_seconds())
+        started, status, is_made = self._clock(), None, True
+        try:
+            reply = await self._exchange(request, access)
+            status = reply.status
+        except (aiohttp.ClientConnectorError, aiohttp.ClientProxyConnectionError) as cause:
+            self.circuit.failed()
+            raise fail(UnavailableError) from cause
+        except ValueError:  # aiohttp.InvalidURL among them: the request could not even be made, which is our defect and not the vendor's
+            is_made = False
+            self.circuit.abandoned()
+            raise
+        except (aiohttp.ClientError, ConnectionError) as cause:
+            self.circuit.failed()
+            raise fail(UnavailableError if request.read else OutcomeUnknownError) from cause
+        except VendorError:
+            self.circuit.failed()
+            raise
+        except asyncio.CancelledError:
+            self.circuit.abandoned()
+            raise
+        finally:
+            if is_made:
+                record_call(VendorCall(crm=self.crm, operation=request.operation, status=status, seconds=self._clock() - started))
+        error = self._judge(reply, self._fail(request, reply)) or self._by_status(request, reply)
+        if isinstance(error, UnavailableError):
+            self.circuit.failed()
+        else:
+            self.circuit.succeeded()
+        if error is not None:
+            raise error
+        return reply
 
     async def _exchange(self, request: Request, access: Access) -> Reply:
         headers = {**access.headers, **request.headers}
@@ -285,15 +312,6 @@ class VendorHttp:
             )
         return url
 
-    async def _wait_until_unblocked(self, request: Request) -> None:
-        wait = self._blocked_until - self._clock()
-        if wait <= 0:
-            return
-        remaining = _remaining(current_deadline())
-        if remaining is not None and wait >= remaining:
-            raise self._fail(request, None)(RateLimitedError, retry_after_seconds=wait)
-        await self._sleep(wait)
-
     def _by_status(self, request: Request, reply: Reply) -> VendorError | None:
         if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
             return None
@@ -302,6 +320,12 @@ class VendorHttp:
             return fail(UnavailableError, retry_after_seconds=retry_after_seconds(reply.headers))
         if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
             return fail(RateLimitedError, retry_after_seconds=retry_after_seconds(reply.headers))
+        if reply.status == HTTPStatus.NOT_FOUND and not request.by_id:
+            return fail(
+                RejectedRequestError,
+                f"The CRM {self.crm!r} answered {request.operation} with 404: there is nothing at that address. "
+                "Mend the Crm's URL, space or version in the configuration.",
+            )
         return fail(
             _KIND_OF_STATUS.get(reply.status, MalformedReplyError if reply.status < HTTPStatus.BAD_REQUEST else RejectedRequestError)
         )
@@ -310,6 +334,8 @@ class VendorHttp:
         def fail(
             kind: type[E], message: str | None = None, *, retry_after_seconds: float | None = None, vendor_code: str | None = None
         ) -> E:
+            if message is None and issubclass(kind, RateLimitedError) and retry_after_seconds:
+                message = f"The CRM {self.crm!r} takes no more calls for now; try again in {retry_after_seconds:.0f} s."
             return kind(
                 message or _MESSAGES[kind].format(crm=self.crm, operation=request.operation),
                 crm=self.crm,
@@ -320,19 +346,6 @@ class VendorHttp:
             )
 
         return fail
-
-    def _note(self, error: VendorError | None) -> None:
-        """Keep the Crm's health; log its going away once, and its return once."""
-        if error is None:
-            self.health.last_answer_at = self._clock()
-        elif not isinstance(error, UnavailableError | VendorTimeoutError | CredentialsError | QuotaExceededError):
-            return
-        if (error is None) != (self.health.error is None):
-            if error is None:
-                log.info("CRM %r answers again", self.crm)
-            else:
-                log.warning("CRM %r is not usable: %s (%s)", self.crm, error.code, error.operation)
-        self.health.error = error
 
     def malformed(self, request: Request, reply: Reply) -> MalformedReplyError:
         """The error of an answer that cannot be read."""
@@ -357,8 +370,8 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     return min(_MAX_RETRY_AFTER_SECONDS, max(0.0, seconds))
 
 
-def _remaining(deadline: Deadline | None) -> float | None:
-    return None if deadline is None else deadline.remaining()
+def _remaining(deadline: Deadline | None) -> float:
+    return DEFAULT_TIMEOUT_SECONDS if deadline is None else deadline.remaining()
 
 
 _KIND_OF_STATUS: Final[Mapping[int, type[VendorError]]] = {

@@ -1,14 +1,18 @@
-"""How much a Crm may be asked: concurrency, calls a second, and a circuit that opens when it is down."""
+"""How much a Crm may be asked: concurrency, calls a second, pauses it asks for, and a circuit that opens when it is down."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from vendors.calls import Clock
 
 Sleep = Callable[[float], Awaitable[None]]
+
+_MINUTE_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +79,67 @@ class _NoSlot:
 
 
 _NO_SLOT = _NoSlot()
+
+
+class Pause:
+    """Keeps calls back while a vendor wants to be left alone.
+
+    Its word is taken for a minute at most. After that single calls find out whether it still holds: a delay that was a mistake, or has
+    been lifted, must not shut a Crm for an hour.
+    """
+
+    def __init__(self, *, clock: Clock, believed_seconds: float = 60.0) -> None:
+        self._clock = clock
+        self._believed_seconds = believed_seconds
+        self._until = 0.0
+        self._believed_until = 0.0
+        self._probing = False
+
+    def begin(self, seconds: float, *, is_probe: bool) -> None:
+        """Note that the vendor refused a call and wants that much time; what a probe was told replaces what was said before."""
+        now = self._clock()
+        until, believed_until = now + seconds, now + min(seconds, self._believed_seconds)
+        self._until = until if is_probe else max(self._until, until)
+        self._believed_until = believed_until if is_probe else max(self._believed_until, believed_until)
+
+    def end(self) -> None:
+        """Note that the vendor answers again."""
+        self._until = self._believed_until = 0.0
+
+    def wait_seconds(self) -> float:
+        """Time until a call may go out."""
+        return max(0.0, self._believed_until - self._clock())
+
+    def is_doubted(self) -> bool:
+        """Whether the vendor's time is not over, and yet a call may find out."""
+        return self._believed_until <= self._clock() < self._until
+
+    def take_probe(self) -> bool:
+        """Become the call that finds out, unless there is one; `leave_probe` must follow."""
+        if self._probing:
+            return False
+        self._probing = True
+        return True
+
+    def leave_probe(self) -> None:
+        self._probing = False
+
+
+class Notices:
+    """Counts what is logged often, so that a few lines a minute stand for all of them."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+        self._since = clock()
+        self._counts: Counter[Hashable] = Counter()
+
+    def count(self, kind: Hashable) -> int:
+        """How often that kind has come within the minute, this time included."""
+        if self._clock() - self._since >= _MINUTE_SECONDS:
+            self._since = self._clock()
+            self._counts.clear()
+        self._counts[kind] += 1
+        return self._counts[kind]
 
 
 class CircuitState(StrEnum):

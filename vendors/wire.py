@@ -26,6 +26,8 @@ E = TypeVar("E")
 # pydantic's JSON reader takes a number for a Decimal field through a float, which is exact up to 15 significant digits.
 _LONG_NUMBER: Final = re.compile(rb"[\[:,]\s*-?(?=[\d.]{16})\d+\.?\d*")
 _MAX_DIGITS: Final = 50  # of a number that means anything; writing out 1e999999999 would take forever
+_ALIKE_A_MINUTE: Final = 3
+_ID_SHOWN: Final = 64  # characters
 _FRACTION: Final = re.compile(r"(\.\d{1,6})\d*")
 
 unknown_fields: Counter[tuple[str, str]] = Counter()
@@ -40,10 +42,14 @@ class WireModel(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Decoded(Generic[E]):
-    """A body as its envelope model. `dropped` holds the rows that did not fit their model and were left out, as they came."""
+    """A body as its envelope model.
+
+    `dropped` holds the rows that did not fit their model and were left out, as they came; `misfits` what did not fit in each of them.
+    """
 
     value: E
     dropped: Sequence[Mapping[str, Any]] = ()
+    misfits: Sequence[Sequence[str]] = ()
 
 
 class Decoder(Generic[E]):
@@ -67,10 +73,13 @@ class Decoder(Generic[E]):
             MalformedReplyError: It is no JSON, or not of this shape.
         """
         try:
-            return self.decode(reply.body)
+            decoded = self.decode(reply.body)
         except (ValueError, RecursionError) as cause:
             log.warning("CRM %r answered %s with an unreadable body (%s)", http.crm, request.operation, type(cause).__name__)
             raise http.malformed(request, reply) from None  # the cause quotes the body
+        for row, misfit in zip(decoded.dropped, decoded.misfits, strict=True):
+            _log_misfit(http, request.operation, row, misfit)
+        return decoded
 
     def decode(self, body: bytes | str) -> Decoded[E]:
         """Read a body (raises ValueError or RecursionError)."""
@@ -89,14 +98,26 @@ class Decoder(Generic[E]):
             return Decoded(self._envelope.validate_python(data))
         good: list[Any] = []
         dropped: list[Mapping[str, Any]] = []
+        misfits: list[Sequence[str]] = []
         for row in rows:
             try:
                 good.append(self._row.validate_python(row))
             except ValidationError as error:
                 dropped.append(cast("dict[str, Any]", row) if isinstance(row, dict) else {})
-                log.warning("left out a row that does not fit %s: %s", self._row, _places(error))
+                misfits.append(_places(error))
         rows[:] = good
-        return Decoded(self._envelope.validate_python(data), dropped)
+        return Decoded(self._envelope.validate_python(data), dropped, misfits)
+
+
+def _log_misfit(http: VendorHttp, operation: str, row: Mapping[str, Any], misfit: Sequence[str]) -> None:
+    """Name a row that was left out; of rows with the same misfit, a few a minute."""
+    count = http.notices.count((operation, *misfit))
+    if count > _ALIKE_A_MINUTE:
+        return
+    local_id = row.get("id")
+    which = f"the row with id {str(local_id)[:_ID_SHOWN]!r}" if isinstance(local_id, str | int) else "a row without a readable id"
+    more = "; more like it are not logged for a minute" if count == _ALIKE_A_MINUTE else ""
+    log.warning("CRM %r answered %s with %s, left out since it does not fit: %s%s", http.crm, operation, which, ", ".join(misfit), more)
 
 
 def _at(data: Any, keys: Sequence[str]) -> list[Any] | None:
@@ -117,7 +138,8 @@ def note_unknown(entity: str, names: Iterable[str]) -> None:
 
 
 def _places(error: ValidationError) -> list[str]:
-    return [".".join(map(str, item["loc"])) + ": " + item["type"] for item in error.errors(include_input=False, include_url=False)][:5]
+    found = error.errors(include_input=False, include_url=False)[:5]
+    return [": ".join(filter(None, (".".join(map(str, item["loc"])), item["type"]))) for item in found]
 
 
 def _none_if_blank(value: Any) -> Any:

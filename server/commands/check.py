@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from resolvers.errors import contained
 from server.commands.terminal import say, table
 from server.config import Config, load_config
 from server.crms import connect_crms, open_session
@@ -80,6 +81,8 @@ async def _find(crm: Crm, timeout_seconds: float) -> Finding:
             checks = await crm.client.check()
         except VendorError as error:
             return Finding(crm=crm, error=error, calls=recorder.calls)
+        except Exception as defect:  # noqa: BLE001  # of one Crm's adapter; the others are still to be told of
+            return Finding(crm=crm, error=contained(defect, crm=crm.key), calls=recorder.calls)
     return Finding(crm=crm, checks=checks, calls=recorder.calls)
 
 
@@ -88,7 +91,7 @@ def _row(finding: Finding) -> list[str]:
     return [
         finding.crm.key,
         finding.crm.vendor.key,
-        "yes" if answered else "no",
+        "yes" if answered else "no" if finding.calls else "unknown",
         _credentials(finding),
         f"{median(answered) * 1000:.0f} ms" if answered else "-",
         _entities(finding.checks),

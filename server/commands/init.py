@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from server.commands.terminal import say
 from server.commands.toml import toml_value
 from server.config import LIMITS, CrmSettings, ServerSettings
+from server.config_money import MoneySettings, RateSettings
 from server.config_secrets import secret_fields
 from vendors.errors import ConfigError
 from vendors.registry import Vendor, all_vendors
@@ -21,6 +22,10 @@ _HEAD = """\
 #
 # A secret x is given as x_env, the name of an environment variable, or as x_file, the path of a file (relative to this one).
 # As x itself, the secret may stand here only when the Crm is on this machine, as a sandbox is."""
+
+_RATES = """\
+# Instead of a file, one day's exchange rates may stand here: how many units of each currency one unit of the base is worth.
+# [money.rates]"""
 
 
 def run(arguments: Namespace) -> int:
@@ -44,6 +49,8 @@ def template() -> str:
         _HEAD,
         "\n".join(["[server]", *_lines(ServerSettings)]),
         "\n".join(["[server.limits]", "# Limits of one operation or request.", *limits]),
+        "\n".join(["[money]", *_lines(MoneySettings)]),
+        "\n".join([_RATES, *_lines(RateSettings), '# USD = "1.0850"']),
         *(_crm(vendor) for vendor in all_vendors().values()),
     ]
     return "\n\n".join(blocks) + "\n"

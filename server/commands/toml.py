@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import cast
 
 
@@ -11,7 +12,7 @@ def toml_lines(settings: Mapping[str, object]) -> list[str]:
 
 
 def toml_value(value: object) -> str:
-    """Write a value: text, number, truth, list or table.
+    """Write a value: text, number, truth, day, list or table.
 
     Raises:
         TypeError: TOML has nothing for it.
@@ -20,6 +21,8 @@ def toml_value(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return repr(value)
+    if type(value) is date:
+        return value.isoformat()
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # the escapes of JSON are escapes of TOML too
     if isinstance(value, Mapping):

@@ -3,6 +3,7 @@
 from server.http.request_id import request_id
 from server.http.run import listen, uvicorn_config
 from server.http.settings import HttpSettings
-from server.http.view import ContextFactory, GraphQLView, SocketSession
+from server.http.transport_ws import SocketSession
+from server.http.view import ContextFactory, GraphQLView
 
 __all__ = ["ContextFactory", "GraphQLView", "HttpSettings", "SocketSession", "listen", "request_id", "uvicorn_config"]

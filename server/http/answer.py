@@ -1,6 +1,7 @@
 """How the result of an operation becomes an HTTP answer. Pure but for the response object."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +40,7 @@ def answer_from_result(result: ExecutionResult) -> Answer:
     body: dict[str, Any] = {"data": result.data} if ran else {}
     failed = False
     if errors:
-        body["errors"] = [_formatted(error) for error in errors]
+        body["errors"] = [masked(error.formatted) for error in errors]
         failed = not ran and any(error["extensions"]["code"] == ErrorCode.INTERNAL for error in body["errors"])
     if result.extensions:
         body["extensions"] = result.extensions
@@ -65,10 +66,10 @@ def response_from_answer(answer: Answer, media_type: str, *, status_partial_294:
             status = _PARTIAL_SUCCESS
     # The document says UTF-8 although JSON has no other encoding: the specification asks for it.
     headers = {"content-type": f"{media_type}; charset=utf-8", "vary": "accept", "cache-control": "no-store"}
-    return Response(_encoded(answer.body), status, headers)
+    return Response(encoded(answer.body), status, headers)
 
 
-def _encoded(body: dict[str, Any]) -> bytes:
+def encoded(body: object) -> bytes:
     """Write JSON. Half a surrogate pair in a vendor's text is no Unicode and stays escaped; it must not cost the whole answer."""
     try:
         return orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)
@@ -76,18 +77,16 @@ def _encoded(body: dict[str, Any]) -> bytes:
         return json.dumps(body).encode()
 
 
+def masked(formatted: Mapping[str, Any]) -> dict[str, Any]:
+    """A formatted error as it may be shown; one that nobody gave a code is a mistake of ours, and its text stays inside."""
+    extensions: Mapping[str, Any] = formatted.get("extensions", {})
+    if "code" in extensions:
+        return {**formatted}
+    return {**formatted, "message": "Internal error.", "extensions": {"code": ErrorCode.INTERNAL, **extensions}}
+
+
 def _is_request_error(result: ExecutionResult, errors: list[GraphQLError]) -> bool:
     """Whether errors without data mean that nothing ran, rather than that a null reached the top or that time ran out."""
     if any((error.extensions or {}).get("code") in _RAN for error in errors):
         return False
     return isinstance(result, PreExecutionError) or (bool(errors) and all(error.path is None for error in errors))
-
-
-def _formatted(error: GraphQLError) -> dict[str, Any]:
-    """Format an error; one that nobody gave a code is a mistake of ours, and its text stays inside."""
-    formatted: dict[str, Any] = dict(error.formatted)
-    extensions: dict[str, Any] = formatted.get("extensions", {})
-    if "code" not in extensions:
-        formatted["message"] = "Internal error."
-        formatted["extensions"] = {"code": ErrorCode.INTERNAL, **extensions}
-    return formatted

@@ -14,7 +14,6 @@ _SECURITY_HEADERS = {
     "x-frame-options": "DENY",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
 }
-_POLICY_VIOLATION = 1008  # before a WebSocket is accepted, this is answered as HTTP 403
 
 
 class RequestIdMiddleware:
@@ -30,7 +29,7 @@ class RequestIdMiddleware:
         name = request_id_from(Headers(scope=scope))
 
         async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):  # the latter refuses a WebSocket
                 headers = MutableHeaders(scope=message)
                 headers[HEADER] = name
                 for key, value in _SECURITY_HEADERS.items():
@@ -55,10 +54,8 @@ class HeaderSizeMiddleware:
         refusal = self._refusal(scope) if scope["type"] in ("http", "websocket") else None
         if refusal is None:
             await self._app(scope, receive, send)
-        elif scope["type"] == "http":
-            await refusal.response()(scope, receive, send)
         else:
-            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+            await refusal.response()(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> RefusedError | None:
         close = {"connection": "close"}

@@ -10,7 +10,9 @@ class HttpSettings:
     """Settings of the HTTP side.
 
     Args:
-        cors_origins: Origins (`https://example.com`) whose pages may read answers and open WebSockets; `*` allows all.
+        host: Address that the server listens at; requests may name it as their host, as they may name loopback.
+        allowed_hosts: Further names that requests may name as their host, without a port.
+        cors_origins: Origins (`https://example.com`) whose pages may ask, read answers and open WebSockets; `*` allows all.
         max_body_bytes: Largest request body.
         max_json_depth: Deepest nesting of arrays and objects in a body, or in the variables of a GET.
         max_number_digits: Longest number in a body.
@@ -23,6 +25,8 @@ class HttpSettings:
         max_operations_per_socket: Operations that may run at once on one WebSocket.
     """
 
+    host: str = "127.0.0.1"
+    allowed_hosts: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     max_body_bytes: int = 1024 * 1024
     max_json_depth: int = 64

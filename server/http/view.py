@@ -1,19 +1,15 @@
-"""GraphQL over HTTP at one address: negotiation, parameters, execution, answer. WebSockets go to Strawberry, with a context per operation.
+"""GraphQL over HTTP at one address: negotiation, parameters, execution, answer. WebSockets go to `transport_ws`.
 
 Source: GraphQL over HTTP, draft specification (media types, status codes, methods).
 """
 
 import asyncio
-import copy
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any, cast
 
-import orjson
-from graphql import GraphQLError
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -23,17 +19,17 @@ from strawberry.asgi import GraphQL
 from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from server.graphiql import CONTENT_SECURITY_POLICY
-from server.http.answer import Answer, answer_from_result, request_error, response_from_answer
+from server.http.answer import Answer, answer_from_result, encoded, request_error, response_from_answer
 from server.http.body import GraphQLParameters, parameters_of_get, parameters_of_post, parse_json
 from server.http.csrf import may_query_by_get
 from server.http.media import GRAPHQL_RESPONSE, HTML, JSON, answer_type
 from server.http.refusal import RefusedError
 from server.http.settings import HttpSettings
+from server.http.transport_ws import SocketAdapter, SocketSession, TransportWSHandler
 from server.limits import RunningOperation, running_operation
 from vendors.errors import ErrorCode
 
@@ -44,32 +40,6 @@ _ALLOWED = {"GET": frozenset({OperationType.QUERY}), "POST": frozenset({Operatio
 
 ContextFactory = Callable[[HTTPConnection, Mapping[str, object]], Awaitable[object] | object]
 """Builds the context of one operation from the connection and, on a WebSocket, the payload of its connection_init."""
-
-
-@dataclass(slots=True)
-class SocketSession:
-    """What the operations of one WebSocket share: the connection and what the client said when it connected."""
-
-    connection: WebSocket
-    connection_params: dict[str, object] = field(default_factory=dict[str, object])
-
-
-class TransportWSHandler(BaseGraphQLTransportWSHandler[Any, None]):
-    """Strawberry's handler of graphql-transport-ws, with a context of its own for each operation."""
-
-    async def run_operation(self, operation: Operation[Any, None]) -> None:
-        """Run one operation; a copy of the handler carries its context, everything else is shared."""
-        session: SocketSession = self.context
-        scoped = copy.copy(self)
-        view = cast("GraphQLView", self.view)
-        scoped.context = await view.operation_context(session.connection, session.connection_params)
-        await BaseGraphQLTransportWSHandler.run_operation(scoped, operation)
-
-    @staticmethod
-    def _get_pre_execution_close_reason(error: GraphQLError) -> str | None:
-        # A mistake in one operation ends that operation, not the others on the socket.
-        del error
-        return None
 
 
 class GraphQLView(GraphQL[Any, None]):
@@ -83,6 +53,7 @@ class GraphQLView(GraphQL[Any, None]):
     """
 
     graphql_transport_ws_handler_class = TransportWSHandler
+    websocket_adapter_class = SocketAdapter
 
     def __init__(
         self, *, schema: Schema, context_factory: ContextFactory, settings: HttpSettings, page: Callable[[], str] | None = None
@@ -94,6 +65,8 @@ class GraphQLView(GraphQL[Any, None]):
             allowed_origins=settings.cors_origins,
             max_subscriptions_per_connection=settings.max_operations_per_socket,
         )
+        self._has_mutations = schema.mutation is not None
+        self._has_subscriptions = schema.subscription is not None
         self._context_factory = context_factory
         self._settings = settings
         self._page = page
@@ -118,7 +91,7 @@ class GraphQLView(GraphQL[Any, None]):
 
     def encode_json(self, data: object) -> str:
         """Encode a WebSocket message; text, since clients expect text frames."""
-        return orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS).decode()
+        return encoded(data).decode()
 
     def decode_json(self, data: str | bytes) -> object:
         """Decode a WebSocket message; anything but an object ends the connection with a reason."""
@@ -154,7 +127,7 @@ class GraphQLView(GraphQL[Any, None]):
 
     async def _answer(self, request: Request) -> Answer:
         if request.method == "GET":
-            if not may_query_by_get(request.headers, self.allowed_origins):
+            if not may_query_by_get(request.headers):
                 message = (
                     "A browser may not run queries by GET for another site. Please send POST, or the header GraphQL-Require-Preflight."
                 )
@@ -168,7 +141,10 @@ class GraphQLView(GraphQL[Any, None]):
             return answer_from_result(await _while_connected(request, operation))
         except InvalidOperationTypeError as error:
             if error.operation_type is OperationType.SUBSCRIPTION:
-                return request_error("Subscriptions run over WebSocket, with the protocol graphql-transport-ws.")
+                over_socket = "Subscriptions run over WebSocket, with the protocol graphql-transport-ws."
+                return request_error(over_socket if self._has_subscriptions else "This graph has no subscriptions.")
+            if not self._has_mutations:
+                return request_error("This graph has no mutations.")
             raise RefusedError(405, "Mutations are sent by POST.", headers={"allow": "POST"}) from error
         except CannotGetOperationTypeError as error:
             return request_error(error.as_http_error_reason())

@@ -62,7 +62,7 @@ async def test_a_bad_body_is_refused_with_a_json_error(body: bytes, headers: dic
 
 async def test_a_body_without_a_content_type_is_refused() -> None:
     async with serving() as server:
-        answer = await server.exchange(b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Length: 24\r\n\r\n" + _GOOD)
+        answer = await server.exchange(b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Length: 24\r\n\r\n" + _GOOD)
 
     assert answer.startswith(b"HTTP/1.1 415 ")
 
@@ -79,7 +79,7 @@ async def test_a_body_whose_length_is_not_told_is_refused_once_it_is_too_large()
 
 
 async def test_a_body_that_is_not_sent_in_time_is_not_waited_for() -> None:
-    head = b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+    head = b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
 
     async with serving(HttpSettings(body_read_timeout_seconds=0.05)) as server:
         answer = await server.exchange(head)
@@ -91,7 +91,7 @@ async def test_a_body_that_is_not_sent_in_time_is_not_waited_for() -> None:
 @pytest.mark.parametrize(
     "request_line",
     [
-        b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"nonsense\r\n\r\n",
     ],
     ids=["two lengths", "no HTTP"],
@@ -107,7 +107,7 @@ async def test_ambiguous_http_is_refused_in_json(request_line: bytes) -> None:
 async def test_a_client_that_leaves_before_its_body_is_sent_disturbs_nobody() -> None:
     async with serving() as server:
         _, writer = await asyncio.open_connection(server.host, server.port)
-        writer.write(b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+        writer.write(b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
         await writer.drain()
         writer.close()
         await writer.wait_closed()

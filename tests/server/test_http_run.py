@@ -29,7 +29,7 @@ def test_an_origin_is_a_scheme_and_a_host() -> None:
         HttpSettings(cors_origins=("https://example.com/app",))
 
 
-@pytest.mark.parametrize("sent", [b"", b"POST /graphql HTTP/1.1\r\nHost: x\r\nX-Half"], ids=["nothing", "half a header"])
+@pytest.mark.parametrize("sent", [b"", b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nX-Half"], ids=["nothing", "half a header"])
 async def test_a_client_that_does_not_finish_its_headers_is_let_go(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PatientProtocol, "header_timeout_seconds", 0.05)
 
@@ -43,7 +43,7 @@ async def test_a_client_that_does_not_finish_its_headers_is_let_go(sent: bytes, 
 async def test_headers_without_an_end_are_not_collected() -> None:
     async with serving() as server:
         reader, writer = await asyncio.open_connection(server.host, server.port)
-        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Large: ")
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Large: ")
         with contextlib.suppress(ConnectionError):
             for _ in range(64):
                 writer.write(b"x" * 16_384)
@@ -59,8 +59,8 @@ async def test_headers_without_an_end_are_not_collected() -> None:
 
 async def test_a_connection_serves_one_request_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PatientProtocol, "header_timeout_seconds", 5.0)
-    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
-    last = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    last = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
     async with serving() as server:
         answers = await asyncio.wait_for(server.exchange(request + request + last), 5)

@@ -1,0 +1,93 @@
+"""How a Crm is doing, as its last calls showed. What changes is logged, once for each change."""
+
+import logging
+import ssl
+
+from vendors.calls import Clock
+from vendors.errors import (
+    CredentialsError,
+    PermissionDeniedError,
+    QuotaExceededError,
+    RateLimitedError,
+    RejectedRequestError,
+    UnavailableError,
+    VendorError,
+    VendorTimeoutError,
+)
+
+log = logging.getLogger(__name__)
+
+_NOT_FOUND = 404
+
+
+class Health:
+    """The health of one Crm: as a whole, and of what it refuses to do while the rest works.
+
+    Args:
+        crm: The Crm's key.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, crm: str, *, clock: Clock) -> None:
+        self.last_answer_at: float | None = None
+        self._crm = crm
+        self._clock = clock
+        self._failure: VendorError | None = None
+        self._refusals: dict[str | None, VendorError] = {}
+
+    @property
+    def error(self) -> VendorError | None:
+        """What is wrong; None while it answers and refuses nothing."""
+        return self._failure or next(iter(self._refusals.values()), None)
+
+    def answered(self, operation: str) -> None:
+        """Note that an operation worked."""
+        self._is_back()
+        if self._refusals.pop(operation, None) is not None:
+            log.info("CRM %r does %s again", self._crm, operation)
+
+    def failed(self, error: VendorError) -> None:
+        """Note how an operation ended that is not tried again; mistakes of one request alone say nothing of the Crm."""
+        match error:
+            case UnavailableError() | VendorTimeoutError() | RateLimitedError() | CredentialsError() | QuotaExceededError():
+                if self._failure is None:
+                    log.warning("CRM %r is not usable: %s (%s)%s", self._crm, error.code, error.operation, _because(error))
+                self._failure = error
+            case PermissionDeniedError():
+                self._refused(error)
+            case RejectedRequestError(status=status) if status == _NOT_FOUND:
+                self._refused(error)
+            case _:
+                pass
+
+    def _refused(self, error: VendorError) -> None:
+        self._is_back()
+        if error.operation not in self._refusals:
+            log.warning("CRM %r refuses %s: %s (status %s)", self._crm, error.operation, error.code, error.status)
+        self._refusals[error.operation] = error
+
+    def _is_back(self) -> None:
+        self.last_answer_at = self._clock()
+        if self._failure is not None:
+            log.info("CRM %r answers again", self._crm)
+            self._failure = None
+
+
+def _because(error: VendorError) -> str:
+    """Why, as far as it may be told: no address, which could hold a secret, and no word of the vendor."""
+    if isinstance(error, RateLimitedError) and error.retry_after_seconds is not None:
+        return f": it asks for a pause of {error.retry_after_seconds:.0f} s"
+    cause = error.__cause__
+    if cause is None:
+        return "" if error.status is None else f": status {error.status}"
+    return f": {type(cause).__name__}{_reason(cause)}"
+
+
+def _reason(cause: BaseException) -> str:
+    """What the system says of a network error, which aiohttp keeps inside its own."""
+    inner: object = getattr(cause, "os_error", None) or getattr(cause, "certificate_error", None) or cause
+    if isinstance(inner, ssl.SSLCertVerificationError):
+        return f", {inner.verify_message}"
+    if isinstance(inner, ssl.SSLError):
+        return f", {inner.reason}"
+    return f", {inner.strerror}" if isinstance(inner, OSError) and inner.strerror else ""
