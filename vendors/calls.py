@@ -49,16 +49,22 @@ class Warned:
 
 @dataclass(slots=True)
 class CallRecorder:
-    """Collects the vendor calls and warnings of a scope, and passes them on to the scope around it."""
+    """Collects the vendor calls, warnings and uses of kept tables of a scope, and passes them on to the scope around it."""
 
     parent: "CallRecorder | None" = None
     calls: list[VendorCall] = field(default_factory=list[VendorCall])
     warnings: list[Warned] = field(default_factory=list[Warned])
+    cache_hits: int = 0
 
     def add(self, call: VendorCall) -> None:
         self.calls.append(call)
         if self.parent is not None:
             self.parent.add(call)
+
+    def hit(self) -> None:
+        self.cache_hits += 1
+        if self.parent is not None:
+            self.parent.hit()
 
     def warn(self, warned: Warned) -> None:
         if len(self.warnings) < MAX_WARNINGS and warned not in self.warnings:
@@ -72,6 +78,7 @@ MAX_WARNINGS = 20
 
 _deadline: ContextVar[Deadline | None] = ContextVar("vendor_deadline", default=None)
 _recorder: ContextVar[CallRecorder | None] = ContextVar("vendor_call_recorder", default=None)
+_forbidden: ContextVar[bool] = ContextVar("vendor_calls_are_forbidden", default=False)
 
 
 def current_deadline() -> Deadline | None:
@@ -84,6 +91,37 @@ def record_call(call: VendorCall) -> None:
     recorder = _recorder.get()
     if recorder is not None:
         recorder.add(call)
+
+
+def record_cache_hit() -> None:
+    """Note for whoever listens that a kept answer saved a call."""
+    recorder = _recorder.get()
+    if recorder is not None:
+        recorder.hit()
+
+
+class CallWithheldError(Exception):
+    """A vendor would have been called, in a scope that calls none."""
+
+
+def check_calls_are_allowed() -> None:
+    """Stop whoever is about to call a vendor in a scope that calls none.
+
+    Raises:
+        CallWithheldError: This is such a scope.
+    """
+    if _forbidden.get():
+        raise CallWithheldError
+
+
+@contextmanager
+def without_calls() -> Generator[None, None, None]:
+    """Let every vendor call within this scope raise `CallWithheldError` instead: for finding out what would be called."""
+    token = _forbidden.set(True)
+    try:
+        yield
+    finally:
+        _forbidden.reset(token)
 
 
 def warn(crm: str, code: str, message: str) -> None:

@@ -12,6 +12,7 @@ from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from vendors.errors import UnsupportedError, VendorError
 from vendors.model import Account, Contact, CustomFieldDefinition, Opportunity, Pipeline, Ref, Selection, User
+from vendors.query import Condition, Pushdown, Sort
 
 T = TypeVar("T")
 ById = Mapping[str, T | VendorError]
@@ -26,8 +27,9 @@ class Capability(StrEnum):
     READ_USERS = "read_users"
     READ_ACCOUNTS = "read_accounts"
     READ_CONTACTS = "read_contacts"
-    LIST_ACCOUNT_CONTACTS = "list_account_contacts"
-    LIST_ACCOUNT_OPPORTUNITIES = "list_account_opportunities"
+    LIST_ACCOUNTS = "list_accounts"
+    LIST_CONTACTS = "list_contacts"
+    LIST_USERS = "list_users"
     READ_CUSTOM_FIELD_DEFINITIONS = "read_custom_field_definitions"
 
 
@@ -40,12 +42,18 @@ class PageRequest:
         position: Where to go on: the `position` of the last row seen, or None for the start.
         selection: What will be read of the rows.
         include_deleted: Whether rows that the vendor marks as deleted belong to the list.
+        where: Conditions that the client said it evaluates; every row fulfils them, or more rows come, never fewer.
+        sort: The order, when the client said that it gives it; else rows come in the native order.
+        count: Whether the number of all rows is wanted.
     """
 
     size: int
     position: str | None = None
     selection: Selection
     include_deleted: bool = False
+    where: tuple[Condition, ...] = ()
+    sort: Sort | None = None
+    count: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +66,7 @@ class Row(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page(Generic[T]):
-    """Rows in the vendor's native order, never more than asked for.
+    """Rows in the order asked for, never more than asked for.
 
     Args:
         rows: May be fewer than the size wanted while `has_more` is true, when rows were dropped or hidden; then `position` goes on.
@@ -66,6 +74,8 @@ class Page(Generic[T]):
         position: Place behind the last row looked at, also when that row is not among `rows`; None when nothing was looked at.
         dropped: Number of rows that could not be read and are left out.
         seeds: Records found inside the rows' reply, complete or partial by their `read_fields`.
+        total: Number of all rows of the list, on every page of it, by the vendor's own count; None where it does not tell, or its count
+            holds rows that do not belong to the list.
     """
 
     rows: Sequence[Row[T]]
@@ -73,6 +83,7 @@ class Page(Generic[T]):
     position: str | None = None
     dropped: int = 0
     seeds: "Seeds | None" = None
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +107,12 @@ class OpportunityLinks:
 
 @runtime_checkable
 class ListsOpportunities(Protocol):
+    def opportunities_pushdown(self, conditions: Sequence[Condition], sort: Sort | None) -> Pushdown:
+        """Tell what of a list of opportunities the vendor evaluates; calls nobody."""
+        ...
+
     async def opportunities_page(self, request: PageRequest) -> Page[Opportunity]:
-        """Read a page of all opportunities in the vendor's native id order."""
+        """Read a page of opportunities, in the vendor's native id order where no other is asked for."""
         ...
 
 
@@ -138,16 +153,31 @@ class ReadsContacts(Protocol):
 
 
 @runtime_checkable
-class ListsAccountContacts(Protocol):
-    async def account_contacts_page(self, account_id: str, request: PageRequest) -> Page[Contact]:
-        """Read a page of the contacts that belong to an account, in the vendor's native id order."""
+class ListsAccounts(Protocol):
+    def accounts_pushdown(self, conditions: Sequence[Condition]) -> Pushdown:
+        """Tell what of a list of accounts the vendor evaluates; calls nobody."""
+        ...
+
+    async def accounts_page(self, request: PageRequest) -> Page[Account]:
+        """Read a page of accounts in the vendor's native id order."""
         ...
 
 
 @runtime_checkable
-class ListsAccountOpportunities(Protocol):
-    async def account_opportunities_page(self, account_id: str, request: PageRequest) -> Page[Opportunity]:
-        """Read a page of the opportunities of an account, in the vendor's native id order."""
+class ListsContacts(Protocol):
+    def contacts_pushdown(self, conditions: Sequence[Condition]) -> Pushdown:
+        """Tell what of a list of contacts the vendor evaluates; calls nobody."""
+        ...
+
+    async def contacts_page(self, request: PageRequest) -> Page[Contact]:
+        """Read a page of contacts in the vendor's native id order."""
+        ...
+
+
+@runtime_checkable
+class ListsUsers(Protocol):
+    async def users(self) -> Sequence[User]:
+        """Read all users from the Crm's kept table, in the vendor's order; inactive ones included where the vendor lists them."""
         ...
 
 
@@ -187,8 +217,9 @@ PROTOCOLS: Mapping[Capability, type] = {
     Capability.READ_USERS: ReadsUsers,
     Capability.READ_ACCOUNTS: ReadsAccounts,
     Capability.READ_CONTACTS: ReadsContacts,
-    Capability.LIST_ACCOUNT_CONTACTS: ListsAccountContacts,
-    Capability.LIST_ACCOUNT_OPPORTUNITIES: ListsAccountOpportunities,
+    Capability.LIST_ACCOUNTS: ListsAccounts,
+    Capability.LIST_CONTACTS: ListsContacts,
+    Capability.LIST_USERS: ListsUsers,
     Capability.READ_CUSTOM_FIELD_DEFINITIONS: ReadsCustomFieldDefinitions,
 }
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from vendors.calls import Deadline, current_deadline, deadline_scope
+from vendors.calls import Deadline, check_calls_are_allowed, current_deadline, deadline_scope
 
 V = TypeVar("V")
 
@@ -30,6 +30,7 @@ class Flights(Generic[V]):
 
     async def run(self, key: Hashable, work: Callable[[], Awaitable[V]]) -> V:
         """Join the flight of that key, or start it."""
+        check_calls_are_allowed()
         flight = self._flights.get(key)
         mine = current_deadline()
         if flight is None or flight.task.cancelling():

@@ -316,6 +316,13 @@ class Selection:
         selected = self.of(class_name)
         return selected is None or any(name in selected for name in names)
 
+    def including(self, other: "Selection") -> "Selection":
+        """What either of the two reads."""
+        if self.attributes is None or other.attributes is None:
+            return EVERYTHING
+        names = {*self.attributes, *other.attributes}
+        return Selection({name: self.attributes.get(name, frozenset()) | other.attributes.get(name, frozenset()) for name in names})
+
     def mentions(self, class_name: str) -> bool:
         """Whether anything of that class is read."""
         selected = self.of(class_name)

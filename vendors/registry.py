@@ -86,6 +86,9 @@ class Vendor:
         client: Class of its clients; the capability protocols that it implements are what the vendor can do.
         connect: Makes a client for one Crm; calls nobody yet.
         extensions: Its own fields: name of the model class they belong to (`Opportunity`, `Stage`, ...) to extension class.
+        inputs: Its own inputs of writes: name of the model class to a frozen, keyword-only dataclass whose fields are `described`, with UNSET
+            as their default.
+        has_strict_pages: Whether its pages neither skip nor repeat unchanged rows while others come, change and go.
     """
 
     key: str
@@ -94,6 +97,25 @@ class Vendor:
     client: type
     connect: Callable[[Link, Any], object]
     extensions: Mapping[str, type]
+    inputs: Mapping[str, type] = field(default_factory=dict[str, type])
+    has_strict_pages: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scanning:
+    """How far a Crm may be read for one list, where its vendor does not evaluate all of it.
+
+    Args:
+        max_rows: Number of rows.
+        max_calls: Number of vendor calls.
+        seconds: How long filling an index may take.
+        index_ttl_seconds: How long an index is kept.
+    """
+
+    max_rows: int = 50_000
+    max_calls: int = 500
+    seconds: float = 60.0
+    index_ttl_seconds: float = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +127,7 @@ class Crm:
     vendor: Vendor
     client: object
     link: Link
+    scanning: Scanning = Scanning()
 
     @property
     def http(self) -> VendorHttp:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from vendors.calls import Clock
+from vendors.calls import Clock, record_cache_hit
 from vendors.flight import Flights
 
 T = TypeVar("T")
@@ -30,6 +30,7 @@ class Table(Generic[T]):
     async def get(self) -> T:
         """The table, at most `ttl_seconds` old."""
         if self._kept is not None and self._clock() - self._kept[1] < self._ttl_seconds:
+            record_cache_hit()
             return self._kept[0]
         return await self._flights.run(None, self._reload)
 

@@ -3,14 +3,10 @@
 from collections.abc import Iterable
 from datetime import UTC
 
-import pytest
-
 from tests.contract.reading import client_as, sound, whole_list
 from tests.playground import Playground
 from vendors.capabilities import (
     LinksOpportunities,
-    ListsAccountContacts,
-    ListsAccountOpportunities,
     ListsOpportunities,
     PageRequest,
     ReadsAccounts,
@@ -168,33 +164,6 @@ async def _links(client: object, records: list[Opportunity]) -> tuple[list[Ref],
         accounts += [ref for link in links for ref in link.account_refs]
         contacts += [ref for link in links for ref in link.contact_refs]
     return accounts, contacts
-
-
-async def test_lists_of_an_account_hold_what_refers_to_it(ground: Playground) -> None:
-    client = ground.crm.client
-    if not isinstance(client, ListsAccountOpportunities | ListsAccountContacts):
-        pytest.skip(f"{ground.crm.vendor.key} lists nothing by account")
-    records = [record for record in await whole_list(ground.crm) if isinstance(record.account_ref, Ref)]
-    busiest = max(
-        {record.account_ref for record in records}, key=lambda ref: (sum(record.account_ref == ref for record in records), str(ref))
-    )
-    assert isinstance(busiest, Ref)
-
-    if isinstance(client, ListsAccountOpportunities):
-        listed: list[Ref] = []
-        position: str | None = None
-        while True:
-            page = await client.account_opportunities_page(busiest.local_id, PageRequest(size=2, position=position, selection=EVERYTHING))
-            listed += [row.record.ref for row in page.rows]
-            if not page.has_more:
-                break
-            position = page.position
-        assert len(listed) == len(set(listed))
-        assert set(listed) >= {record.ref for record in records if record.account_ref == busiest}
-    if isinstance(client, ListsAccountContacts):
-        contacts = await client.account_contacts_page(busiest.local_id, PageRequest(size=100, selection=EVERYTHING))
-        assert len({row.record.ref for row in contacts.rows}) == len(contacts.rows)
-        assert all(row.record.ref.crm == ground.crm.key for row in contacts.rows)
 
 
 async def test_custom_fields_have_a_definition(ground: Playground) -> None:

@@ -17,4 +17,6 @@ VENDOR = Vendor(
         "Stage": ApideckStageFields,
         "CustomField": ApideckCustomFieldFields,
     },
+    # Source: Apideck CRM API, "Pagination": cursors are opaque; what they do while records change is up to the connector.
+    has_strict_pages=False,
 )

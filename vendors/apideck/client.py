@@ -1,15 +1,16 @@
 """A client of Apideck's unified CRM API: pages by opaque cursors, one id a call, pipelines and users as whole tables."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from pydantic import SecretStr
 
-from vendors.apideck import mapping, parties, wire
-from vendors.apideck.errors import UNSUPPORTED_FILTERS, judge
-from vendors.apideck.pages import Answer, Place, everything, walk
+from vendors.apideck import mapping, parties, query, wire
+from vendors.apideck.errors import judge
+from vendors.apideck.lists import Lists
+from vendors.apideck.query import Search
 from vendors.apideck.reader import MAX_LIMIT, Reader
 from vendors.apideck.settings import Settings
 from vendors.auth import FixedAccess, bearer
@@ -17,7 +18,7 @@ from vendors.capabilities import ById, EntityCheck, Page, PageRequest, Row
 from vendors.errors import PermissionDeniedError, UnsupportedError, VendorError
 from vendors.limiting import Limits
 from vendors.model import Account, Contact, Opportunity, Pipeline, Selection, User
-from vendors.paging import MAX_PAGES
+from vendors.query import NOTHING, Condition, Field, Pushdown, Sort
 from vendors.registry import Link
 from vendors.tables import Table
 
@@ -27,12 +28,8 @@ M = TypeVar("M")
 
 # Not documented: Apideck has no limit of its own, the connector's hold; 8 requests at once are what a CRM is expected to bear.
 LIMITS: Final = Limits(max_concurrent=8)
-# Source: Apideck CRM API, lists, connector notes: behind row 2,000 salesforce takes only a limit of 200, and gives 200 rows anyway.
-_ALWAYS_WHOLE_PAGES: Final = frozenset({"salesforce"})
-# Source: Apideck CRM API, opportunitiesAll, connector notes: a filtered list of hubspot leaves relations out.
-_FILTERS_LOSE_RELATIONS: Final = frozenset({"hubspot"})
-# Where a connector cannot filter, this many pages are looked through for one page of ours.
-_SCANNED_PAGES: Final = 10
+# Source: Apideck CRM API, opportunitiesAll, connector notes: a filtered or sorted list of hubspot leaves relations out.
+_SEARCHES_LOSE_RELATIONS: Final = frozenset({"hubspot"})
 _CHECKED: Final[tuple[tuple[wire.Resource[Any], int | None], ...]] = (
     (wire.OPPORTUNITIES, 1),
     (wire.PIPELINES, None),
@@ -42,12 +39,13 @@ _CHECKED: Final[tuple[tuple[wire.Resource[Any], int | None], ...]] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
 class _Users:
-    """The table of users, those that were read singly, and the ids that nobody has."""
+    """The table of users, None where they cannot be listed; with those that were read singly, and the ids that nobody has."""
 
-    found: dict[str, User]
-    missing: set[str] = field(default_factory=set[str])
+    def __init__(self, listed: Sequence[User] | None) -> None:
+        self.listed = listed
+        self.found = {user.local_id: user for user in listed or ()}
+        self.missing: set[str] = set()
 
 
 class Client:
@@ -67,27 +65,25 @@ class Client:
             "x-apideck-service-id": settings.service_id,
         }
         self._reader = Reader(link.http(auth=FixedAccess(settings.base_url, headers), limits=LIMITS, judge=judge))
+        self._lists = Lists(self._reader, crm=link.crm, service_id=settings.service_id)
         self._pipelines: Table[Sequence[Pipeline]] = Table(self._load_pipelines, ttl_seconds=link.table_ttl_seconds, clock=link.clock)
         self._users: Table[_Users] = Table(self._load_users, ttl_seconds=link.table_ttl_seconds, clock=link.clock)
-        self._unfiltered: set[str] = set()
+
+    def opportunities_pushdown(self, conditions: Sequence[Condition], sort: Sort | None) -> Pushdown:
+        return self._lists.pushdown(wire.OPPORTUNITIES, query.OPPORTUNITIES, conditions, sort)
 
     async def opportunities_page(self, request: PageRequest) -> Page[Opportunity]:
-        page = await self._page(wire.OPPORTUNITIES, request, mapping.opportunity_fields(request.selection))
-        return await self._opportunity_page(page, request)
-
-    async def account_opportunities_page(self, account_id: str, request: PageRequest) -> Page[Opportunity]:
         fields = mapping.opportunity_fields(request.selection)
-        loses = self._settings.service_id in _FILTERS_LOSE_RELATIONS and mapping.loses_by_filters(fields)
-        page, is_filtered = await self._of_company(
-            wire.OPPORTUNITIES, account_id, request, fields, filtered_fields=mapping.IDS if loses else fields
-        )
-        if is_filtered and loses:
+        told = {"company_id"} if any(condition.field is Field.ACCOUNT for condition in request.where) else set[str]()
+        loses = self._settings.service_id in _SEARCHES_LOSE_RELATIONS and mapping.loses_by_search(fields, told=told)
+        listed = await self._lists.page(wire.OPPORTUNITIES, request, fields, searched_fields=mapping.IDS if loses else None)
+        page = listed.page
+        if loses and not listed.search.is_plain:
             page = await self._read_again(page, fields)
-        if is_filtered:
-            # The filter tells the company, also where the rows do not.
-            told = [row.record.model_copy(update={"company_id": row.record.company_id or account_id}) for row in page.rows]
-            page = _with(page, told)
-        return await self._opportunity_page(page, request)
+        rows = [_told(row.record, listed.search) for row in page.rows]
+        mapped = _with(page, await self._opportunities(rows, request.selection))
+        shown = [row for row in mapped.rows if request.include_deleted or not row.record.is_deleted]
+        return replace(mapped, rows=shown, total=page.total if request.count and request.include_deleted else None)
 
     async def opportunities_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Opportunity]:
         rows = await self._reader.by_ids(wire.OPPORTUNITIES, ids, mapping.opportunity_fields(selection))
@@ -116,11 +112,35 @@ class Client:
         rows = await self._reader.by_ids(wire.CONTACTS, ids, parties.contact_fields(selection))
         return _mapped(rows, lambda row: parties.contact_from_wire(self._crm, row, read_fields=selection.of("Contact")))
 
-    async def account_contacts_page(self, account_id: str, request: PageRequest) -> Page[Contact]:
-        fields = parties.contact_fields(request.selection)
-        page, _ = await self._of_company(wire.CONTACTS, account_id, request, fields, filtered_fields=fields)
+    def accounts_pushdown(self, conditions: Sequence[Condition]) -> Pushdown:  # noqa: ARG002  # whatever they are
+        # Source: Apideck CRM API, schema CompaniesFilter: by name alone, and how a name matches is not documented.
+        return NOTHING
+
+    async def accounts_page(self, request: PageRequest) -> Page[Account]:
+        fields = parties.account_fields(request.selection)
+        listed = await self._lists.page(wire.COMPANIES, request, None if fields is None else sorted({*fields, "deleted"}))
+        shown = [row for row in listed.page.rows if request.include_deleted or not row.record.deleted]
+        read_fields = request.selection.of("Account")
+        rows = [Row(parties.account_from_wire(self._crm, row.record, read_fields=read_fields), row.position) for row in shown]
+        total = listed.page.total if request.count and request.include_deleted else None
+        return _like(listed.page, rows, total=total)
+
+    def contacts_pushdown(self, conditions: Sequence[Condition]) -> Pushdown:
+        return self._lists.pushdown(wire.CONTACTS, query.CONTACTS, conditions)
+
+    async def contacts_page(self, request: PageRequest) -> Page[Contact]:
+        listed = await self._lists.page(wire.CONTACTS, request, parties.contact_fields(request.selection))
+        contacts = [_told(row.record, listed.search) for row in listed.page.rows]
         read_fields = request.selection.of("Contact")
-        return _with(page, [parties.contact_from_wire(self._crm, row.record, read_fields=read_fields) for row in page.rows])
+        page = _with(listed.page, [parties.contact_from_wire(self._crm, row, read_fields=read_fields) for row in contacts])
+        # Source: Apideck CRM API, schema Contact: contacts are never marked as deleted, so none are left out.
+        return page if request.count else replace(page, total=None)
+
+    async def users(self) -> Sequence[User]:
+        listed = (await self._users.get()).listed
+        if listed is None:
+            raise UnsupportedError(f"The CRM {self._crm!r} does not list its users.", crm=self._crm, operation="usersAll")
+        return listed
 
     async def base_currency(self) -> str | None:
         return self._settings.base_currency
@@ -138,11 +158,6 @@ class Client:
         except VendorError as error:
             return EntityCheck(entity=resource.name, error=error)
         return EntityCheck(entity=resource.name, error=None)
-
-    async def _opportunity_page(self, page: Page[wire.Opportunity], request: PageRequest) -> Page[Opportunity]:
-        mapped = _with(page, await self._opportunities([row.record for row in page.rows], request.selection))
-        visible = [row for row in mapped.rows if request.include_deleted or not row.record.is_deleted]
-        return Page(rows=visible, has_more=page.has_more, position=page.position, dropped=page.dropped)
 
     async def _opportunities(self, rows: Sequence[wire.Opportunity], selection: Selection) -> list[Opportunity]:
         pipelines: Sequence[Pipeline] | None = None
@@ -167,65 +182,8 @@ class Client:
         except (UnsupportedError, PermissionDeniedError):  # it lasts, and takes nothing from deals but where they stand
             return ()
 
-    async def _page(self, resource: wire.Resource[R], request: PageRequest, fields: Sequence[str] | None) -> Page[R]:
-        return await self._walk(resource, self._place(resource, request), request.size, fields=fields)
-
-    def _place(self, resource: wire.Resource[Any], request: PageRequest) -> Place:
-        if request.position is not None:
-            return Place.of(request.position)
-        is_whole = self._settings.service_id in _ALWAYS_WHOLE_PAGES or resource.name in self._reader.short_paged
-        return Place(limit=MAX_LIMIT if is_whole else min(request.size, MAX_LIMIT))
-
-    async def _walk(
-        self,
-        resource: wire.Resource[R],
-        place: Place,
-        size: int,
-        *,
-        fields: Sequence[str] | None,
-        filters: Mapping[str, str] | None = None,
-        keep: Callable[[R], bool] = everything,
-        most_pages: int = MAX_PAGES,
-    ) -> Page[R]:
-        def read(place: Place) -> Awaitable[Answer[R]]:
-            return self._reader.page(resource, limit=place.limit, cursor=place.cursor, fields=fields, filters=filters)
-
-        return await walk(read, place, size, crm=self._crm, operation=f"{resource.name}All", keep=keep, most_pages=most_pages)
-
-    async def _of_company(
-        self,
-        resource: wire.Resource[A],
-        company_id: str,
-        request: PageRequest,
-        fields: Sequence[str] | None,
-        *,
-        filtered_fields: Sequence[str] | None,
-    ) -> tuple[Page[A], bool]:
-        """Read rows of a company by the vendor's filter, or by looking through all rows where the connector has no such filter.
-
-        Also tells whether the rows come from a filtered list, and so hold only `filtered_fields`. A list goes on the way it began.
-        """
-        place = self._place(resource, request)
-        if not place.is_scan and (request.position is not None or resource.name not in self._unfiltered):
-            try:
-                filters = {"company_id": company_id}
-                return await self._walk(resource, place, request.size, fields=filtered_fields, filters=filters), True
-            except UnsupportedError as error:
-                if error.vendor_code != UNSUPPORTED_FILTERS or request.position is not None:
-                    raise
-                self._unfiltered.add(resource.name)
-        if request.position is None:
-            place = Place(limit=MAX_LIMIT, is_scan=True)
-        looked_at = _with_company(fields)
-
-        def is_of_company(row: A) -> bool:
-            return row.company_id == company_id
-
-        scanned = await self._walk(resource, place, request.size, fields=looked_at, keep=is_of_company, most_pages=_SCANNED_PAGES)
-        return scanned, False
-
     async def _read_again(self, page: Page[wire.Opportunity], fields: Sequence[str] | None) -> Page[wire.Opportunity]:
-        """Read the rows of a filtered list once more, with what it left out; one that has gone meanwhile is left out itself."""
+        """Read the rows of a search once more, with what it left out; one that has gone meanwhile is left out itself."""
         found = await self._reader.by_ids(wire.OPPORTUNITIES, [row.record.id for row in page.rows], fields)
         rows: list[Row[wire.Opportunity]] = []
         for row in page.rows:
@@ -234,7 +192,7 @@ class Client:
                 raise whole
             if whole is not None:
                 rows.append(Row(whole, row.position))
-        return Page(rows=rows, has_more=page.has_more, position=page.position, dropped=page.dropped)
+        return replace(page, rows=rows)
 
     async def _load_pipelines(self) -> Sequence[Pipeline]:
         # Without a limit: some connectors refuse paging here, and few CRMs have more pipelines than the vendor's page of 20.
@@ -245,18 +203,23 @@ class Client:
         try:
             rows = await self._reader.all(wire.USERS, limit=MAX_LIMIT, fields=parties.USER_FIELDS)
         except UnsupportedError:  # the connector may still read single ones
-            rows = []
-        return _Users({row.id: parties.user_from_wire(self._crm, row) for row in rows})
-
-
-def _with_company(fields: Sequence[str] | None) -> Sequence[str] | None:
-    return None if fields is None else sorted({*fields, "company_id"})
+            return _Users(None)
+        return _Users([parties.user_from_wire(self._crm, row) for row in rows])
 
 
 def _mapped(rows: ById[R], make: Callable[[R], M]) -> dict[str, M | VendorError]:
     return {local_id: row if isinstance(row, VendorError) else make(row) for local_id, row in rows.items()}
 
 
+def _told(row: A, search: Search) -> A:
+    """A row with what the search proves of it where it does not tell that itself."""
+    company_id = dict(search.filters).get("company_id")
+    return row if company_id is None or row.company_id is not None else row.model_copy(update={"company_id": company_id})
+
+
 def _with(page: Page[Any], records: Sequence[M]) -> Page[M]:
-    rows = [Row(record, row.position) for record, row in zip(records, page.rows, strict=True)]
-    return Page(rows=rows, has_more=page.has_more, position=page.position, dropped=page.dropped)
+    return _like(page, [Row(record, row.position) for record, row in zip(records, page.rows, strict=True)], total=page.total)
+
+
+def _like(page: Page[Any], rows: Sequence[Row[M]], *, total: int | None) -> Page[M]:
+    return Page(rows=rows, has_more=page.has_more, position=page.position, dropped=page.dropped, total=total)

@@ -21,6 +21,7 @@ from vendors.errors import (
 from vendors.http import Fail, Reply, retry_after_seconds
 
 UNSUPPORTED_FILTERS: Final = "UnsupportedFiltersError"
+UNSUPPORTED_SORT: Final = "UnsupportedSortFieldError"
 UNSUPPORTED_PAGINATION: Final = "PaginationNotSupportedError"
 
 _MILLISECONDS_FROM: Final = 1e12
@@ -61,7 +62,7 @@ _KINDS_OF_TYPE: Final[Mapping[str, type[VendorError]]] = {
     "ConnectorWorkflowMappingError": UnsupportedError,
     "ConnectorOperationUnsupportedError": UnsupportedError,
     UNSUPPORTED_FILTERS: UnsupportedError,
-    "UnsupportedSortFieldError": UnsupportedError,
+    UNSUPPORTED_SORT: UnsupportedError,
     UNSUPPORTED_PAGINATION: UnsupportedError,
 }
 # What a 404 may also mean: that there is no such connection, or that the connector lacks the operation. The record may exist then.

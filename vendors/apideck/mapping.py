@@ -1,7 +1,7 @@
 """Apideck's opportunities, pipelines and stages as normalized ones. Pure: what a value needs besides its row is handed in."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
@@ -33,8 +33,8 @@ from vendors.wire import instant, percent
 
 # Source: Apideck CRM API, Currency: ISO 4217 letters, and words such as UNKNOWN_CURRENCY.
 _ISO_4217: Final = re.compile(r"[A-Z]{3}")
-# Source: Apideck CRM API, opportunitiesAll, hubspot: what a filtered list leaves out, and the filter does not tell.
-_LOST_BY_FILTERS: Final = frozenset({"primary_contact_id", "contact_ids", "contact_id", "lead_id"})
+# Source: Apideck CRM API, opportunitiesAll, hubspot: what a filtered or sorted list leaves out.
+_LOST_BY_SEARCH: Final = frozenset({"company_id", "primary_contact_id", "contact_ids", "contact_id", "lead_id"})
 _OUTCOME_OF_CHANCE: Final = {Decimal(100): OpportunityStatus.WON, Decimal(0): OpportunityStatus.LOST}
 
 # The text is the downstream CRM's own; these are the words that connectors are known to send.
@@ -92,9 +92,9 @@ def opportunity_fields(selection: Selection) -> list[str] | None:
     return sorted(names.union(*(_OPPORTUNITY_WIRE.get(name, ()) for name in wanted)))
 
 
-def loses_by_filters(fields: Sequence[str] | None) -> bool:
-    """Whether any of these fields (all for None) is one that filtered lists may leave out."""
-    return fields is None or not _LOST_BY_FILTERS.isdisjoint(fields)
+def loses_by_search(fields: Sequence[str] | None, *, told: Collection[str]) -> bool:
+    """Whether any of these fields (all for None) is one that filtered or sorted lists may leave out, and the filters do not tell."""
+    return fields is None or not (_LOST_BY_SEARCH - frozenset(told)).isdisjoint(fields)
 
 
 def lacks_pipeline(row: wire.Opportunity) -> bool:

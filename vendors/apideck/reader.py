@@ -1,12 +1,13 @@
 """Reads Apideck's resources: pages of lists, single records, and many records by their ids in as few calls as that takes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final, TypeVar
 from urllib.parse import quote
 
 from vendors.apideck import wire
 from vendors.apideck.errors import UNSUPPORTED_PAGINATION
 from vendors.apideck.pages import Answer
+from vendors.apideck.query import PLAIN, Search, is_possible
 from vendors.calls import warn
 from vendors.capabilities import ById
 from vendors.errors import UnsupportedError, VendorError
@@ -19,8 +20,6 @@ R = TypeVar("R", bound=wire.Row)
 MAX_LIMIT: Final = 200
 # Reading a page of a list is worth it from this many ids on: there is no call for several ids.
 _LIST_FROM: Final = 3
-# As segments of a path these would name another resource.
-_NO_IDS: Final = frozenset({"", ".", ".."})
 
 
 class Reader:
@@ -46,15 +45,15 @@ class Reader:
         limit: int | None,
         cursor: str | None = None,
         fields: Sequence[str] | None,
-        filters: Mapping[str, str] | None = None,
+        search: Search = PLAIN,
     ) -> Answer[R]:
         """Read a page of a list; the whole list at once where the connector has no pages."""
         if resource.name in self._unpaged:
             limit = None
         params = [] if limit is None else [("limit", str(limit))]
         params += [] if cursor is None else [("cursor", cursor)]
-        searching = [(f"filter[{name}]", value) for name, value in (filters or {}).items()]
-        request = Request(operation=f"{resource.name}All", path=f"crm/{resource.name}", params=[*params, *searching, *_fields(fields)])
+        params += [*search.params, *_fields(fields)]
+        request = Request(operation=f"{resource.name}All", path=f"crm/{resource.name}", params=params)
         try:
             reply = await self._http.send(request)
         except UnsupportedError as error:
@@ -62,11 +61,11 @@ class Reader:
             if error.vendor_code != UNSUPPORTED_PAGINATION or limit is None or cursor is not None:
                 raise
             self._unpaged.add(resource.name)
-            return await self.page(resource, limit=None, fields=fields, filters=filters)
+            return await self.page(resource, limit=None, fields=fields, search=search)
         decoded = resource.rows.read(self._http, request, reply)
         meta = self._heeded(resource, decoded.value.meta)
         following = None if meta.cursors is None else meta.cursors.next
-        if meta.total_count is not None and not searching:
+        if meta.total_count is not None and not search.filters:
             self._totals[resource.name] = meta.total_count
         if following is not None and limit is not None and len(decoded.value.data) + len(decoded.dropped) < limit:
             self.short_paged.add(resource.name)
@@ -85,7 +84,7 @@ class Reader:
         """Read a record."""
         # The connectors' ids may hold any character.
         path = f"crm/{resource.name}/{quote(local_id, safe='')}"
-        request = Request(operation=f"{resource.name}One", path=path, params=_fields(fields))
+        request = Request(operation=f"{resource.name}One", path=path, params=_fields(fields), by_id=True)
         one = resource.one.read(self._http, request, await self._http.send(request)).value
         self._heeded(resource, one.meta)
         return one.data
@@ -127,8 +126,7 @@ class Reader:
 
 
 def _possible(ids: Sequence[str]) -> list[str]:
-    """Only ids that the vendor can have given; the others exist nowhere."""
-    return [local_id for local_id in dict.fromkeys(ids) if local_id not in _NO_IDS]
+    return [local_id for local_id in dict.fromkeys(ids) if is_possible(local_id)]
 
 
 def _fields(fields: Sequence[str] | None) -> list[tuple[str, str]]:

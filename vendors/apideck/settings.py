@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import Field, SecretStr, StringConstraints, field_validator
+from pydantic import Field, StringConstraints, field_validator
 
+from vendors.auth import HeaderSecret
 from vendors.model import OpportunityStatus, StageKind
 from vendors.registry import VendorSettings
 
@@ -15,7 +16,7 @@ class Settings(VendorSettings):
     """An application, the consumer whose connection is used, and the connector."""
 
     base_url: str = Field(default="https://unify.apideck.com", pattern=r"^https?://", description="Where Apideck's unified API lives.")
-    api_key: SecretStr = Field(description="API key of the application.")
+    api_key: HeaderSecret = Field(description="API key of the application.")
     app_id: _HeaderText = Field(description="Id of the Unify application.")
     consumer_id: _HeaderText = Field(description="Id of the consumer that has the connection.")
     service_id: _HeaderText = Field(description="The connector behind it, such as `hubspot` or `salesforce`.")

@@ -157,6 +157,7 @@ class Company(Row):
     owner_id: Id = None
     parent_id: Id = None
     industry: Text = None
+    deleted: Flag = None
     emails: Items[Email] = ()
     phone_numbers: Items[Phone] = ()
     websites: Items[Website] = ()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -9,7 +10,7 @@ from pydantic import SecretStr, TypeAdapter
 from yarl import URL
 
 from vendors.auth import Access, FixedAccess, ObtainedAccess, directory
-from vendors.autotask import mapping, wire
+from vendors.autotask import mapping, query, wire
 from vendors.autotask.settings import Settings
 from vendors.capabilities import ById, EntityCheck, Page, PageRequest, Row
 from vendors.errors import CredentialsError, PermissionDeniedError, RateLimitedError, RejectedRequestError, VendorError
@@ -17,19 +18,20 @@ from vendors.http import Fail, Reply, Request, retry_after_seconds
 from vendors.limiting import Limits
 from vendors.model import Account, Contact, CustomFieldDefinition, Opportunity, Pipeline, Selection, User
 from vendors.paging import LoopGuard, all_pages, in_chunks
+from vendors.query import Condition, Field, Pushdown, Sort
 from vendors.registry import Link
 from vendors.tables import Table
 from vendors.wire import Decoded, Decoder
 
 T = TypeVar("T")
+R = TypeVar("R", bound=wire.Record)
 
 # Source: Autotask REST "Thresholds and limits" and "Thread limiting" (vendor help): 10,000 requests an hour for a customer's database,
 # 3 requests at once for an entity. The server counts a request for a moment after its answer, so 2 are used.
 LIMITS: Final = Limits(max_concurrent=10, max_concurrent_per_entity=2, calls_per_second=10_000 / 3_600, burst=500)
 _ZONE_LIMITS: Final = Limits(max_concurrent=2)
-# Source: Autotask REST "Advanced query features" (vendor help): at most 500 rows a page, at most 500 conditions and list members.
+# Source: Autotask REST "Advanced query features" (vendor help): at most 500 rows a page.
 _MAX_ROWS: Final = 500
-_MAX_IDS: Final = 500
 _ZONE_LIFETIME_SECONDS: Final = 12 * 3_600.0
 _CLIENT_ERROR: Final = 400
 _SERVER_ERROR: Final = 500
@@ -72,26 +74,60 @@ class Client:
         self._users: Table[Mapping[str, User]] = table(self._load_users)
         self._definitions: Table[Sequence[CustomFieldDefinition]] = table(self._load_definitions)
 
-    async def opportunities_page(self, request: PageRequest) -> Page[Opportunity]:
-        return await self._opportunity_page(request, [])
+    def opportunities_pushdown(self, conditions: Sequence[Condition], sort: Sort | None) -> Pushdown:  # noqa: ARG002  # the vendor gives no order
+        return query.pushdown(query.OPPORTUNITIES, conditions)
 
-    async def account_opportunities_page(self, account_id: str, request: PageRequest) -> Page[Opportunity]:
-        return (
-            await self._opportunity_page(request, [_condition("eq", "companyID", int(account_id))]) if _numbers([account_id]) else _NOTHING
+    def accounts_pushdown(self, conditions: Sequence[Condition]) -> Pushdown:
+        return query.pushdown(query.ACCOUNTS, conditions)
+
+    def contacts_pushdown(self, conditions: Sequence[Condition]) -> Pushdown:
+        return query.pushdown(query.CONTACTS, conditions)
+
+    async def opportunities_page(self, request: PageRequest) -> Page[Opportunity]:
+        asks_status = any(condition.field is Field.STATUS for condition in request.where)
+        wanted = query.opportunities_filter(request.where, await self._or(self._picklists, mapping.Picklists(), wanted=asks_status))
+        if wanted is None:
+            return _nothing(request)
+        fields = mapping.opportunity_fields(request.selection)
+        page, _ = await asyncio.gather(
+            self._page("Opportunities", wire.OPPORTUNITIES, wanted, request, fields=fields), self._tables_for(request.selection)
         )
+        return _mapped(page, await self._opportunities(_records(page), request.selection))
+
+    async def accounts_page(self, request: PageRequest) -> Page[Account]:
+        wanted = query.accounts_filter(request.where)
+        if wanted is None:
+            return _nothing(request)
+        fields = mapping.account_fields(request.selection)
+        page, _ = await asyncio.gather(
+            self._page("Companies", wire.COMPANIES, wanted, request, fields=fields),
+            self._account_tables_for(request.selection),
+        )
+        return _mapped(page, await self._accounts(_records(page), request.selection))
+
+    async def contacts_page(self, request: PageRequest) -> Page[Contact]:
+        wanted = query.contacts_filter(request.where)
+        if wanted is None:
+            return _nothing(request)
+        fields = mapping.contact_fields(request.selection)
+        page = await self._page("Contacts", wire.CONTACTS, wanted, request, fields=fields)
+        return _mapped(page, self._contacts(_records(page), request.selection))
 
     async def opportunities_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Opportunity]:
         async def read(chunk: Sequence[str]) -> ById[Opportunity]:
             answer, _ = await asyncio.gather(
-                self._query("Opportunities", wire.OPPORTUNITIES, [_in(chunk)], fields=mapping.opportunity_fields(selection)),
+                self._query("Opportunities", wire.OPPORTUNITIES, query.by_ids(chunk), fields=mapping.opportunity_fields(selection)),
                 self._tables_for(selection),
             )
             return {row.local_id: row for row in await self._opportunities(answer.value.items, selection)}
 
-        return await in_chunks(_numbers(ids), _MAX_IDS, read)
+        return await in_chunks(list(filter(query.is_id, ids)), query.MAX_ALTERNATIVES, read)
 
     async def pipelines(self) -> Sequence[Pipeline]:
         return [mapping.pipeline_from_picklist(self._crm, self._settings.pipeline_name, await self._picklists.get())]
+
+    async def users(self) -> Sequence[User]:
+        return list((await self._users.get()).values())
 
     async def users_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[User]:  # noqa: ARG002  # the kept table is whole
         users = await self._users.get()
@@ -101,39 +137,20 @@ class Client:
 
     async def accounts_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Account]:
         async def read(chunk: Sequence[str]) -> ById[Account]:
-            answer, picklists, currencies = await asyncio.gather(
-                self._query("Companies", wire.COMPANIES, [_in(chunk)], fields=mapping.account_fields(selection)),
-                self._or(self._company_picklists, mapping.Picklists(), wanted=selection.wants("Account", "industry")),
-                self._or(self._currencies, mapping.Currencies(), wanted=selection.wants("Account", "currency")),
+            answer, _ = await asyncio.gather(
+                self._query("Companies", wire.COMPANIES, query.by_ids(chunk), fields=mapping.account_fields(selection)),
+                self._account_tables_for(selection),
             )
-            read_fields = selection.of("Account")
-            rows = [
-                mapping.account_from_wire(self._crm, row, picklists=picklists, currencies=currencies, read_fields=read_fields)
-                for row in answer.value.items
-            ]
-            return {row.local_id: row for row in rows}
+            return {row.local_id: row for row in await self._accounts(answer.value.items, selection)}
 
-        return await in_chunks(_numbers(ids), _MAX_IDS, read)
+        return await in_chunks(list(filter(query.is_id, ids)), query.MAX_ALTERNATIVES, read)
 
     async def contacts_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Contact]:
         async def read(chunk: Sequence[str]) -> ById[Contact]:
-            answer = await self._query("Contacts", wire.CONTACTS, [_in(chunk)], fields=mapping.contact_fields(selection))
-            return {row.id: mapping.contact_from_wire(self._crm, row, read_fields=selection.of("Contact")) for row in answer.value.items}
+            answer = await self._query("Contacts", wire.CONTACTS, query.by_ids(chunk), fields=mapping.contact_fields(selection))
+            return {row.local_id: row for row in self._contacts(answer.value.items, selection)}
 
-        return await in_chunks(_numbers(ids), _MAX_IDS, read)
-
-    async def account_contacts_page(self, account_id: str, request: PageRequest) -> Page[Contact]:
-        if not _numbers([account_id]):
-            return _NOTHING
-        answer = await self._query(
-            "Contacts",
-            wire.CONTACTS,
-            [_condition("eq", "companyID", int(account_id)), *_after(request.position)],
-            fields=mapping.contact_fields(request.selection),
-            size=request.size,
-        )
-        read_fields = request.selection.of("Contact")
-        return _page([mapping.contact_from_wire(self._crm, row, read_fields=read_fields) for row in answer.value.items], answer)
+        return await in_chunks(list(filter(query.is_id, ids)), query.MAX_ALTERNATIVES, read)
 
     async def custom_field_definitions(self) -> Sequence[CustomFieldDefinition]:
         return await self._definitions.get()
@@ -148,23 +165,66 @@ class Client:
 
     async def _check(self, entity: str) -> EntityCheck:
         try:
-            await self._http.send(_query_request(entity, [_EVERYTHING], fields=["id"], size=1))
+            await self._http.send(_query_request(entity, _ALL, fields=["id"], size=1))
         except VendorError as error:
             return EntityCheck(entity=entity, error=error)
         return EntityCheck(entity=entity, error=None)
 
-    async def _opportunity_page(self, request: PageRequest, conditions: Sequence[object]) -> Page[Opportunity]:
-        answer, _ = await asyncio.gather(
-            self._query(
-                "Opportunities",
-                wire.OPPORTUNITIES,
-                [*conditions, *(_after(request.position) or ([] if conditions else [_EVERYTHING]))],
-                fields=mapping.opportunity_fields(request.selection),
-                size=request.size,
-            ),
-            self._tables_for(request.selection),
+    async def _page(
+        self,
+        entity: str,
+        decoder: Decoder[wire.Items[R]],
+        wanted: query.Filter,
+        request: PageRequest,
+        *,
+        fields: Sequence[str] | None,
+    ) -> Page[R]:
+        """Read a page of rows as they came, and at the same time the number of all rows where it is wanted."""
+        page, total = await asyncio.gather(
+            self._rows(entity, decoder, wanted, request, fields=fields), self._count(entity, wanted, is_wanted=request.count)
         )
-        return _page(await self._opportunities(answer.value.items, request.selection), answer)
+        return replace(page, total=total)
+
+    async def _rows(
+        self, entity: str, decoder: Decoder[wire.Items[R]], wanted: query.Filter, request: PageRequest, *, fields: Sequence[str] | None
+    ) -> Page[R]:
+        rows: list[Row[R]] = []
+        behind, left, dropped, has_more = request.position, request.size, 0, True
+        while has_more and left > 0:
+            answer = await self._query(entity, decoder, query.behind(wanted, behind), fields=fields, size=left)
+            found, lost = answer.value.items, answer.dropped
+            rows += [Row(row, row.id) for row in found]
+            dropped += len(lost)
+            left -= len(found) + len(lost)
+            has_more = bool(answer.value.pageDetails.nextPageUrl)
+            seen = [int(row.id) for row in found] + [row_id for row in lost if (row_id := _row_id(row.get("id"))) is not None]
+            if not seen:
+                break
+            behind = str(max(seen))
+        return Page(rows=rows, has_more=has_more, position=None if behind == request.position else behind, dropped=dropped)
+
+    async def _count(self, entity: str, wanted: query.Filter, *, is_wanted: bool) -> int | None:
+        """The vendor's number of all rows. Source: Autotask REST "Basic query calls", query/count (vendor help)."""
+        if not is_wanted:
+            return None
+        request = _posted(entity, "query/count", {"filter": query.behind(wanted, None)})
+        return wire.COUNT.read(self._http, request, await self._http.send(request)).value.queryCount
+
+    async def _accounts(self, rows: Sequence[wire.Company], selection: Selection) -> list[Account]:
+        picklists, currencies = await self._account_tables_for(selection)
+        read_fields = selection.of("Account")
+        return [
+            mapping.account_from_wire(self._crm, row, picklists=picklists, currencies=currencies, read_fields=read_fields) for row in rows
+        ]
+
+    async def _account_tables_for(self, selection: Selection) -> tuple[mapping.Picklists, mapping.Currencies]:
+        return await asyncio.gather(
+            self._or(self._company_picklists, mapping.Picklists(), wanted=selection.wants("Account", "industry")),
+            self._or(self._currencies, mapping.Currencies(), wanted=selection.wants("Account", "currency")),
+        )
+
+    def _contacts(self, rows: Sequence[wire.Contact], selection: Selection) -> list[Contact]:
+        return [mapping.contact_from_wire(self._crm, row, read_fields=selection.of("Contact")) for row in rows]
 
     async def _opportunities(self, rows: Sequence[wire.Opportunity], selection: Selection) -> list[Opportunity]:
         picklists, currencies, definitions = await self._tables_for(selection)
@@ -191,19 +251,18 @@ class Client:
         self,
         entity: str,
         decoder: Decoder[wire.Items[T]],
-        conditions: Sequence[object],
+        wanted: query.Filter,
         *,
         fields: Sequence[str] | None,
         size: int = _MAX_ROWS,
     ) -> Decoded[wire.Items[T]]:
-        request = _query_request(entity, conditions, fields=fields, size=size)
+        request = _query_request(entity, wanted, fields=fields, size=size)
         return decoder.read(self._http, request, await self._http.send(request))
 
-    async def _all(self, entity: str, decoder: Decoder[wire.Items[T]], fields: Sequence[str]) -> list[T]:
-        async def page(after: str | None) -> tuple[Sequence[T], str | None]:
-            items = (await self._query(entity, decoder, _after(after) or [_EVERYTHING], fields=fields)).value
-            last: Any = items.items[-1] if items.items and items.pageDetails.nextPageUrl else None
-            return items.items, None if last is None else last.id
+    async def _all(self, entity: str, decoder: Decoder[wire.Items[R]], fields: Sequence[str]) -> list[R]:
+        async def page(after: str | None) -> tuple[Sequence[R], str | None]:
+            items = (await self._query(entity, decoder, query.behind([], after), fields=fields)).value
+            return items.items, items.items[-1].id if items.items and items.pageDetails.nextPageUrl else None
 
         return await all_pages(page, LoopGuard(crm=self._crm, operation=f"{entity}.query"))
 
@@ -267,51 +326,40 @@ def judge(reply: Reply, fail: Fail) -> VendorError | None:
     return fail(RejectedRequestError) if reply.status == _SERVER_ERROR and failure.errors else None
 
 
-def _query_request(entity: str, conditions: Sequence[object], *, fields: Sequence[str] | None, size: int = _MAX_ROWS) -> Request:
-    body: dict[str, object] = {"MaxRecords": min(size, _MAX_ROWS), "filter": conditions}
+def _query_request(entity: str, wanted: query.Filter, *, fields: Sequence[str] | None, size: int = _MAX_ROWS) -> Request:
+    body: dict[str, object] = {"MaxRecords": min(size, _MAX_ROWS), "filter": wanted}
     if fields is not None:
         body["IncludeFields"] = fields
+    return _posted(entity, "query", body)
+
+
+def _posted(entity: str, verb: str, body: object) -> Request:
+    """A query, by POST: that of a GET has to fit into 2,048 characters of a URL."""
     return Request(
-        operation=f"{entity}.query",
+        operation=f"{entity}.{verb.rpartition('/')[2]}",
         method="POST",
-        path=f"{entity}/query",
+        path=f"{entity}/{verb}",
         body=orjson.dumps(body),
         content_type="application/json",
         entity=entity,
     )
 
 
-def _condition(operator: str, name: str, value: object) -> dict[str, object]:
-    return {"op": operator, "field": name, "value": value}
+_ALL: Final = query.behind([], None)
 
 
-# `exist` takes no value. "id greater than 0" would leave out company 0.
-_EVERYTHING: Final[dict[str, object]] = {"op": "exist", "field": "id"}
-_NOTHING: Final[Page[Any]] = Page(rows=(), has_more=False)
+def _nothing(request: PageRequest) -> Page[Any]:
+    """The page of a list that no row can be on."""
+    return Page(rows=(), has_more=False, total=0 if request.count else None)
 
 
-def _in(ids: Sequence[str]) -> dict[str, object]:
-    return _condition("in", "id", [int(local_id) for local_id in ids])
+def _records(page: Page[R]) -> list[R]:
+    return [row.record for row in page.rows]
 
 
-def _after(position: str | None) -> list[dict[str, object]]:
-    return [] if position is None else [_condition("gt", "id", int(position))]
-
-
-def _numbers(ids: Sequence[str]) -> list[str]:
-    """Only ids that the vendor could have given; the others exist nowhere."""
-    return [local_id for local_id in ids if _row_id(local_id) is not None]
-
-
-def _page(records: Sequence[Any], answer: Decoded[wire.Items[Any]]) -> Page[Any]:
-    rows = [Row(record, record.local_id) for record in records]
-    seen = [int(row.position) for row in rows] + [found for row in answer.dropped if (found := _row_id(row.get("id"))) is not None]
-    return Page(
-        rows=rows,
-        has_more=bool(answer.value.pageDetails.nextPageUrl),
-        position=str(max(seen)) if seen else None,
-        dropped=len(answer.dropped),
-    )
+def _mapped(page: Page[Any], records: Sequence[T]) -> Page[T]:
+    """A page with its rows' records mapped, one for each."""
+    return replace(page, rows=[Row(record, row.position) for record, row in zip(records, page.rows, strict=True)])
 
 
 def _row_id(value: object) -> int | None:

@@ -34,7 +34,7 @@ from vendors.wire import day, instant, joined, percent
 PIPELINE_ID: Final = "default"
 
 # Source: a public sync service that calls these system values static; the labels come from the status picklist when it can be read.
-_STATUS_LABELS: Final = {"0": "Not Ready To Buy", "1": "Active", "2": "Lost", "3": "Closed", "4": "Implemented"}
+STATUS_LABELS: Final = {"0": "Not Ready To Buy", "1": "Active", "2": "Lost", "3": "Closed", "4": "Implemented"}
 _STATUS_OF_LABEL: Final = {"lost": OpportunityStatus.LOST, "closed": OpportunityStatus.WON, "implemented": OpportunityStatus.WON}
 
 # Source: Autotask REST "User-defined fields" metadata, dataType (vendor help).
@@ -198,8 +198,7 @@ def opportunity_from_wire(
     custom_fields: Mapping[str, CustomFieldDefinition],
     read_fields: frozenset[str] | None = None,
 ) -> Opportunity:
-    status_label = picklists.label("status", row.status) or (None if row.status is None else _STATUS_LABELS.get(row.status))
-    status = None if row.status is None else _STATUS_OF_LABEL.get((status_label or "").strip().lower(), OpportunityStatus.OPEN)
+    status, status_label = (None, None) if row.status is None else status_and_label(row.status, picklists)
     actual = _actual_close_date(status, row)
     account = _ref(crm, row.companyID)
     contact = _ref(crm, row.contactID)
@@ -251,6 +250,12 @@ def opportunity_from_wire(
             impersonator_creator_resource_ref=_ref(crm, row.impersonatorCreatorResourceID),
         ),
     )
+
+
+def status_and_label(value: str, picklists: Picklists) -> tuple[OpportunityStatus, str | None]:
+    """What a value of the status picklist means, which its label tells, and the label. An unknown one is open."""
+    label = picklists.label("status", value) or STATUS_LABELS.get(value)
+    return _STATUS_OF_LABEL.get((label or "").strip().lower(), OpportunityStatus.OPEN), label
 
 
 def pipeline_from_picklist(crm: str, name: str, picklists: Picklists) -> Pipeline:

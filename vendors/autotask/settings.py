@@ -1,16 +1,17 @@
 """What has to be configured for a Crm of Autotask PSA."""
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
+from vendors.auth import HeaderSecret, HeaderText
 from vendors.registry import VendorSettings
 
 
 class Settings(VendorSettings):
     """Credentials of an API-only user, and where to ask for its zone."""
 
-    username: str = Field(min_length=1, description="Name of the API-only user; looks like an e-mail address.")
-    integration_code: SecretStr = Field(description="Tracking identifier of the integration.")
-    secret: SecretStr = Field(description="Password of the API-only user.")
+    username: HeaderText = Field(min_length=1, description="Name of the API-only user; looks like an e-mail address.")
+    integration_code: HeaderSecret = Field(description="Tracking identifier of the integration.")
+    secret: HeaderSecret = Field(description="Password of the API-only user.")
     # Source: Autotask REST, "Zone information" (vendor help): any zone's host answers for every user.
     zone_url: str = Field(
         default="https://webservices2.autotask.net", pattern=r"^https?://", description="Host that is asked for the user's zone."

@@ -11,14 +11,17 @@ RowId = Annotated[Key, pydantic.Field(pattern=r"^-?[0-9]{1,18}$")]
 """The id of a record, always a number (of 64 bits); pages go on behind the greatest."""
 
 
+class Record(WireModel):
+    id: RowId
+
+
 class UserDefinedField(WireModel):
     name: str
     value: Text = None
 
 
-class Opportunity(WireModel):
+class Opportunity(Record):
     # Source: Autotask REST "Opportunities", Field definitions (vendor help).
-    id: RowId
     advancedField1: Number = None
     advancedField2: Number = None
     advancedField3: Number = None
@@ -81,9 +84,8 @@ class Opportunity(WireModel):
     userDefinedFields: list[UserDefinedField] | None = None
 
 
-class Company(WireModel):
+class Company(Record):
     # Source: Autotask REST "Companies" (vendor help). Its name is companyName, not name.
-    id: RowId
     companyName: Text = None
     phone: Text = None
     webAddress: Text = None
@@ -99,9 +101,8 @@ class Company(WireModel):
     countryID: Id = None
 
 
-class Contact(WireModel):
+class Contact(Record):
     # Source: Autotask REST "Contacts" (vendor help).
-    id: RowId
     companyID: Id = None
     firstName: Text = None
     lastName: Text = None
@@ -110,18 +111,16 @@ class Contact(WireModel):
     phone: Text = None
 
 
-class Resource(WireModel):
+class Resource(Record):
     # Source: Autotask REST "Resources" (vendor help). Its address is email, not emailAddress.
-    id: RowId
     firstName: Text = None
     lastName: Text = None
     email: Text = None
     isActive: Flag = None
 
 
-class Currency(WireModel):
+class Currency(Record):
     # Source: Autotask REST "Currencies" (vendor help).
-    id: RowId
     name: Text = None
     isInternalCurrency: Flag = None
 
@@ -152,6 +151,10 @@ class Items(WireModel, Generic[T]):
     pageDetails: PageDetails = PageDetails()
 
 
+class Count(WireModel):
+    queryCount: int
+
+
 class Fields(WireModel):
     entries: Annotated[list[Field], pydantic.Field(alias="fields")]  # pydantic keeps the name for itself
 
@@ -171,6 +174,7 @@ COMPANIES = Decoder(Items[Company], rows=["items"], row=Company)
 CONTACTS = Decoder(Items[Contact], rows=["items"], row=Contact)
 RESOURCES = Decoder(Items[Resource], rows=["items"], row=Resource)
 CURRENCIES = Decoder(Items[Currency], rows=["items"], row=Currency)
+COUNT = Decoder(Count)
 FIELDS = Decoder(Fields, rows=["fields"], row=Field)
 ZONE = Decoder(Zone)
 FAILURE = Decoder(Failure)

@@ -76,6 +76,7 @@ class Batch:
             path="batch",
             body=urlencode({"batch": json.dumps(calls)}).encode(),
             content_type="application/x-www-form-urlencoded",
+            by_id=True,  # a portal without this method answers 404, and is then asked singly
         )
         reply = await self._http.send(request)
         entries = {entry.name: entry for entry in wire.BATCH.read(self._http, request, reply).value.response if entry is not None}
@@ -103,4 +104,4 @@ class Batch:
 
 
 def _single(path: str) -> Request:
-    return Request(operation=path.rpartition("/")[0], path=path)
+    return Request(operation=path.rpartition("/")[0], path=path, by_id=True)

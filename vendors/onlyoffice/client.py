@@ -1,38 +1,40 @@
 """A client of the ONLYOFFICE API 2.0: a list that embeds what it refers to, single records in batches, kept tables of stages and people."""
 
 import asyncio
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from vendors.capabilities import ById, EntityCheck, OpportunityLinks, Page, PageRequest, Row
-from vendors.errors import VendorError
+from vendors.errors import NotFoundError, VendorError
 from vendors.http import Reply, Request
 from vendors.limiting import Limits
-from vendors.model import Account, Contact, CustomFieldDefinition, Opportunity, Pipeline, Selection, User
-from vendors.onlyoffice import links, mapping, wire
+from vendors.model import UNREAD, Account, Contact, CustomFieldDefinition, Opportunity, Pipeline, Selection, User
+from vendors.onlyoffice import links, mapping, parties, query, wire
 from vendors.onlyoffice.batch import Batch
 from vendors.onlyoffice.custom_fields import definition_from_wire, is_heading
 from vendors.onlyoffice.login import http_for
-from vendors.onlyoffice.pages import MAX_ROWS, Place, Window, rows_behind, window_of
+from vendors.onlyoffice.pages import MAX_ROWS, MAX_SIZE, Place, Read, Window, rows_behind, rows_of_all_behind, window_of
+from vendors.onlyoffice.parties import Reading
+from vendors.onlyoffice.query import OpportunityFilter
 from vendors.onlyoffice.settings import Settings
 from vendors.paging import LoopGuard, all_pages
+from vendors.query import Condition, Pushdown, Sort
 from vendors.registry import Link
 from vendors.tables import Table
 from vendors.wire import Decoded
 
 T = TypeVar("T")
+R = TypeVar("R", Account, Contact)
 
 # Source: Community Server: no throttling in its source; a moderate number of calls at once is our own choice.
 LIMITS: Final = Limits(max_concurrent=8)
 _LIST: Final = "crm/opportunity/filter"
-_GUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_NUMBER: Final = re.compile(r"[1-9][0-9]{0,9}")
-_INT32: Final = 2**31
+_CONTACTS: Final = "crm/contact/filter"
 _CHECKED: Final[Mapping[str, str]] = {
     "opportunity": _LIST,
     "stage": "crm/opportunity/stage",
-    "contact": "crm/contact/filter",
+    "contact": _CONTACTS,
     "people": "people/filter",
     "currency": "crm/settings/currency",
 }
@@ -55,17 +57,32 @@ class Client:
         self._definitions: Table[Sequence[CustomFieldDefinition]] = table(self._load_definitions)
         self._base_currency: Table[str | None] = table(self._load_base_currency)
 
-    async def opportunities_page(self, request: PageRequest) -> Page[Opportunity]:
-        return await self._opportunity_page(request, [])
+    def opportunities_pushdown(self, conditions: Sequence[Condition], sort: Sort | None) -> Pushdown:  # noqa: ARG002  # the vendor gives no order
+        return query.opportunities_pushdown(conditions)
 
-    async def account_opportunities_page(self, account_id: str, request: PageRequest) -> Page[Opportunity]:
-        """Opportunities that the company takes part in itself; those of its people alone the vendor lists person by person only."""
-        if not _is_number(account_id):
-            return Page(rows=(), has_more=False)
-        return await self._opportunity_page(request, [("contactid", account_id), ("contactAlsoIsParticipant", "true")])
+    def accounts_pushdown(self, conditions: Sequence[Condition]) -> Pushdown:
+        return query.accounts_pushdown(conditions)
+
+    def contacts_pushdown(self, conditions: Sequence[Condition]) -> Pushdown:
+        return query.contacts_pushdown(conditions)
+
+    async def opportunities_page(self, request: PageRequest) -> Page[Opportunity]:
+        wanted = query.opportunity_filter(request.where)
+        if wanted is None:
+            return _nothing(request)
+        place, people, dropped = Place.of(request.position), frozenset[str](), 0
+        if wanted.account_id is not None and not place.lists:
+            company = await self._people(wanted.account_id)
+            if company is None:
+                return _nothing(request)
+            people = frozenset(person.id for person in company[0])
+            # Somebody who could not be read has opportunities that nobody looks for.
+            dropped = company[1] if request.position is None else 0
+        page = await self._opportunity_page(request, wanted, parties.reading_of(wanted, place, people))
+        return replace(page, dropped=page.dropped + dropped) if dropped else page
 
     async def opportunities_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Opportunity]:
-        ids = [local_id for local_id in ids if _is_number(local_id)]
+        ids = [local_id for local_id in ids if query.is_number(local_id)]
         path_makers = [_opportunity_path, _tags_path] if selection.wants("Opportunity", "tags") else [_opportunity_path]
         found = await self._batch.read([path_of(local_id) for local_id in ids for path_of in path_makers])
         records: dict[str, Opportunity | VendorError] = {}
@@ -102,7 +119,7 @@ class Client:
     async def users_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[User]:  # noqa: ARG002  # the kept table is whole
         users = await self._users.get()
         # Source: Community Server, EmployeeApi: only administrators are given terminated people in lists; by guid everybody is.
-        missing = {user_id: f"people/{user_id}" for user_id in ids if user_id not in users and _GUID.fullmatch(user_id)}
+        missing = {user_id: f"people/{user_id}" for user_id in ids if user_id not in users and query.is_guid(user_id)}
         missing.pop(mapping.LOST_USER_ID, None)
         found = await self._batch.read(list(missing.values()))
         failed: dict[str, VendorError] = {}
@@ -130,19 +147,21 @@ class Client:
             if isinstance(row, VendorError) or not row.isCompany
         }
 
-    async def account_contacts_page(self, account_id: str, request: PageRequest) -> Page[Contact]:
-        """People of a company, which the vendor lists at once and in no stated order; here they are in that of their ids."""
-        if not _is_number(account_id):
-            return Page(rows=(), has_more=False)
-        rows, dropped = await self._all(f"crm/contact/company/{account_id}/person", "crm/contact/company/person", wire.CONTACTS)
-        after = int(request.position or 0)
-        behind = sorted((row for row in rows if int(row.id) > after), key=lambda row: int(row.id))
-        return Page(
-            rows=[Row(mapping.contact_from_wire(self._crm, row), row.id) for row in behind[: request.size]],
-            has_more=len(behind) > request.size,
-            position=behind[: request.size][-1].id if behind else None,
-            dropped=dropped if request.position is None else 0,
-        )
+    async def users(self) -> Sequence[User]:
+        return list((await self._users.get()).values())
+
+    async def accounts_page(self, request: PageRequest) -> Page[Account]:
+        if query.has_owner(request.where):
+            return _nothing(request)
+        return await self._contact_page(request, "Company", lambda row: mapping.account_from_wire(self._crm, row))
+
+    async def contacts_page(self, request: PageRequest) -> Page[Contact]:
+        account_id = query.account_of(request.where)
+        if query.has_owner(request.where) or (account_id is not None and not query.is_number(account_id)):
+            return _nothing(request)
+        if account_id is not None:
+            return await self._company_page(request, account_id)
+        return await self._contact_page(request, "Person", lambda row: mapping.contact_from_wire(self._crm, row))
 
     async def custom_field_definitions(self) -> Sequence[CustomFieldDefinition]:
         return await self._definitions.get()
@@ -160,30 +179,93 @@ class Client:
             return EntityCheck(entity=entity, error=error)
         return EntityCheck(entity=entity, error=None)
 
-    async def _opportunity_page(self, request: PageRequest, filters: Sequence[tuple[str, str]]) -> Page[Opportunity]:
-        async def read(start: int, count: int) -> Window[wire.Opportunity]:
-            # Source: Community Server, DealDao: ordered by id only when asked to; the default order has ties.
-            order = [("sortBy", "id"), ("sortOrder", "ascending")]
-            answer = await self._list(_LIST, _LIST, wire.OPPORTUNITIES, start=start, count=count, more=[*order, *filters])
-            return window_of(answer, start, count)
+    async def _opportunity_page(self, request: PageRequest, wanted: OpportunityFilter, reading: Reading) -> Page[Opportunity]:
+        def read_of(name: str) -> Read[wire.Opportunity]:
+            return self._windows(_LIST, wire.OPPORTUNITIES, [*wanted.params, *parties.params_of(name)])
 
-        behind = await rows_behind(Place.of(request.position), request.size, read, LoopGuard(crm=self._crm, operation=_LIST))
-        rows = [entry.row for entry in behind.entries if entry.row is not None]
-        places = [str(entry.place) for entry in behind.entries if entry.row is not None]
-        records = await self._listed(rows, request.selection)
+        if reading.place.lists:
+            behind = await rows_of_all_behind(reading.place, request.size, read_of, lambda: self._guard(_LIST))
+        else:
+            size = MAX_SIZE if reading.is_sieve else request.size
+            behind = await rows_behind(reading.place, size, read_of(""), self._guard(_LIST))
+        read = [(entry.row, str(entry.place)) for entry in behind.entries if entry.row is not None]
+        kept = [(row, place) for row, place in read if wanted.keeps(row, reading.people)]
+        is_cut, is_whole = len(kept) > request.size, len(kept) == len(read)
+        kept = kept[: request.size]
+        records = await self._listed([row for row, _ in kept], request.selection, wanted.account_id, reading.people)
         return Page(
-            rows=[Row(record, place) for record, place in zip(records, places, strict=True)],
+            rows=[Row(record, place) for record, (_, place) in zip(records, kept, strict=True)],
+            has_more=is_cut or behind.has_more,
+            position=kept[-1][1] if is_cut else str(behind.entries[-1].place) if behind.entries else None,
+            dropped=behind.lost + len(behind.entries) - len(read),
+            seeds=links.seeds_of(self._crm, [row for row, _ in kept]),
+            total=behind.total if request.count and is_whole and not reading.is_sieve else None,
+        )
+
+    async def _contact_page(self, request: PageRequest, view: str, map_row: Callable[[wire.Contact], R]) -> Page[R]:
+        read = self._windows(_CONTACTS, wire.CONTACTS, [("contactListView", view)])
+        behind = await rows_behind(Place.of(request.position), request.size, read, self._guard(_CONTACTS))
+        rows = [(entry.row, str(entry.place)) for entry in behind.entries if entry.row is not None]
+        return Page(
+            rows=[Row(map_row(row), place) for row, place in rows],
             has_more=behind.has_more,
             position=str(behind.entries[-1].place) if behind.entries else None,
             dropped=behind.lost + len(behind.entries) - len(rows),
-            seeds=links.seeds_of(self._crm, rows),
+            seeds=links.employers_of(self._crm, [row for row, _ in rows]),
+            total=behind.total if request.count else None,
         )
 
-    async def _listed(self, rows: Sequence[wire.Opportunity], selection: Selection) -> list[Opportunity]:
+    async def _company_page(self, request: PageRequest, account_id: str) -> Page[Contact]:
+        """People of a company, which the vendor lists at once and in no stated order; here they are in that of their ids."""
+        company = await self._people(account_id)
+        if company is None:
+            return _nothing(request)
+        people, dropped = company
+        place = Place.of(request.position)
+        behind = [row for row in people if int(row.id) > place.last_id]
+        given = [(row, str(Place(last_id=int(row.id)))) for row in behind[: request.size]]
+        return Page(
+            rows=[Row(mapping.contact_from_wire(self._crm, row), position) for row, position in given],
+            has_more=len(behind) > len(given),
+            position=given[-1][1] if given else None,
+            dropped=dropped if request.position is None else 0,
+            seeds=links.employers_of(self._crm, [row for row, _ in given]),
+            total=len(people) if request.count else None,
+        )
+
+    async def _people(self, account_id: str) -> tuple[Sequence[wire.Contact], int] | None:
+        """People of a company by id, and how many of them could not be read; None where there is no such company for the user."""
+        try:
+            rows, dropped = await self._all(f"crm/contact/company/{account_id}/person", "crm/contact/company/person", wire.CONTACTS)
+        except NotFoundError:
+            return None
+        # Source: Community Server, ContactDao AddMember: who was added to another company since is still among the people of the first.
+        people = [row for row in rows if row.company is not None and row.company.id == account_id]
+        return sorted(people, key=lambda row: int(row.id)), dropped
+
+    def _windows(self, path: str, decoder: wire.PortalDecoder[wire.Envelope[list[T]]], filters: Sequence[tuple[str, str]]) -> Read[T]:
+        async def read(start: int, count: int) -> Window[T]:
+            # Source: Community Server, DealDao and ContactDao: ordered by id only when asked to; the default orders have ties.
+            order = [("sortBy", "id"), ("sortOrder", "ascending")]
+            answer = await self._list(path, path, decoder, start=start, count=count, more=[*order, *filters])
+            return window_of(answer, start, count)
+
+        return read
+
+    def _guard(self, operation: str) -> LoopGuard:
+        return LoopGuard(crm=self._crm, operation=operation)
+
+    async def _listed(
+        self, rows: Sequence[wire.Opportunity], selection: Selection, account_id: str | None, people: frozenset[str]
+    ) -> list[Opportunity]:
         """Map rows of a list. Where one account hangs on a person, all persons of the page are left to the one call that reads that."""
         tags = await self._batch.read([_tags_path(row.id) for row in rows] if selection.wants("Opportunity", "tags") else [])
         records = [self._opportunity(row, tags) for row in rows]
-        is_person_read = links.is_account_wanted(selection) and any(mapping.needs_employer(links.own_fields(record)) for record in records)
+        if account_id is not None:
+            of_company = [row.contact is not None and row.contact.id in people for row in rows]
+            pairs = zip(records, of_company, strict=True)
+            records = [links.with_employer(record, account_id) if is_known else record for record, is_known in pairs]
+        is_person_read = links.is_account_wanted(selection) and any(record.account_ref is UNREAD for record in records)
         if is_person_read and links.are_persons_wanted(selection):
             return [links.with_contacts_later(record) for record in records]
         return records
@@ -200,7 +282,7 @@ class Client:
 
     async def _contacts(self, ids: Iterable[str]) -> ById[wire.Contact]:
         """Read persons and companies, each id once."""
-        paths = {local_id: f"crm/contact/{local_id}" for local_id in ids if _is_number(local_id)}
+        paths = {local_id: f"crm/contact/{local_id}" for local_id in ids if query.is_number(local_id)}
         found = await self._batch.read(list(paths.values()))
         contacts: dict[str, wire.Contact | VendorError] = {}
         for local_id, path in paths.items():
@@ -220,7 +302,8 @@ class Client:
         more: Sequence[tuple[str, str]] = (),
     ) -> Decoded[wire.Envelope[list[T]]]:
         params = [("startIndex", str(start)), ("count", str(count)), *more]
-        request = Request(operation=operation, path=path, params=params)
+        # Only the people of a company have an id in their path.
+        request = Request(operation=operation, path=path, params=params, by_id=path != operation)
         return decoder.read(self._http, request, await self._http.send(request))
 
     async def _all(self, path: str, operation: str, decoder: wire.PortalDecoder[wire.Envelope[list[T]]]) -> tuple[Sequence[T], int]:
@@ -256,9 +339,8 @@ class Client:
         return mapping.base_currency_of(rows)
 
 
-def _is_number(local_id: str) -> bool:
-    """Whether the vendor could have given that id: a positive 32-bit number."""
-    return _NUMBER.fullmatch(local_id) is not None and int(local_id) < _INT32
+def _nothing(request: PageRequest) -> Page[Any]:
+    return Page(rows=(), has_more=False, total=0 if request.count else None)
 
 
 def _opportunity_path(local_id: str) -> str:

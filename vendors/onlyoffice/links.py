@@ -35,6 +35,13 @@ def with_contacts_later(record: Opportunity) -> Opportunity:
     return replace(record, contact_refs=UNREAD) if record.contact_refs else record
 
 
+def with_employer(record: Opportunity, account_id: str) -> Opportunity:
+    """The same record with its account, which is the company of the person who is its primary contact."""
+    account = Ref(record.crm, account_id)
+    others = [ref for ref in refs(record.crm, companies_of(own_fields(record), None)) if ref != account]
+    return replace(record, account_ref=account, account_refs=(account, *others))
+
+
 def links_of(crm: str, record: Opportunity, read: Mapping[str, wire.Contact]) -> OpportunityLinks:
     """The accounts and contacts of an opportunity, with what is known of them.
 
@@ -78,6 +85,12 @@ def seeds_of(crm: str, rows: Iterable[wire.Opportunity]) -> Seeds:
         accounts=[_account_seed(crm, base) for base in bases if base.is_company],
         contacts=[_contact_seed(crm, base) for base in bases if not base.is_company],
     )
+
+
+def employers_of(crm: str, people: Iterable[wire.Contact]) -> Seeds:
+    """The companies that people embed in their short form."""
+    companies = {row.company.id: row.company for row in people if row.company is not None}
+    return Seeds(accounts=[_account_seed(crm, contact_base(crm, base)) for base in companies.values()])
 
 
 def _account_seed(crm: str, base: OnlyofficeContactBase) -> Account:

@@ -44,7 +44,7 @@ PIPELINE_ID: Final = "default"
 
 # Source: Community Server, ASC.Core.Common Constants: the stand-in for users who were deleted, and nobody.
 LOST_USER_ID: Final = "4a515a15-d4d6-4b8e-828e-e0586f18f3a3"
-_NOBODY: Final = "00000000-0000-0000-0000-000000000000"
+NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 
 # Source: API page "Create an opportunity", the numbers of StageType.
 _STATUSES: Final = (OpportunityStatus.OPEN, OpportunityStatus.WON, OpportunityStatus.LOST)
@@ -269,11 +269,11 @@ def _currency(row: wire.Currency | None) -> OnlyofficeCurrency | None:
 
 
 def _user_ref(crm: str, row: wire.Employee | None) -> Ref | None:
-    return None if row is None or row.id == _NOBODY else Ref(crm, row.id)
+    return None if row is None or row.id == NOBODY else Ref(crm, row.id)
 
 
 def _user_refs(crm: str, rows: Iterable[wire.Employee] | None) -> tuple[Ref, ...]:
-    return tuple(Ref(crm, row.id) for row in rows or () if row.id != _NOBODY)
+    return tuple(Ref(crm, row.id) for row in rows or () if row.id != NOBODY)
 
 
 def refs(crm: str, bases: Iterable[OnlyofficeContactBase]) -> tuple[Ref, ...]:

@@ -1,11 +1,12 @@
 """Pages of a list that the portal only offers by offset, sorted by id, while rows come and go.
 
 A place names the row before it twice: by its offset, to ask there, and by its id, to see whether the rows have moved since. Ids ascend, so
-that whatever has a higher id is behind the place.
+that whatever has a higher id is behind the place. Several lists can be read as one, each row once: there is no "or" in the portal's filter.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, TypeVar
 
 from vendors.onlyoffice import wire
@@ -16,25 +17,31 @@ T = TypeVar("T")
 
 # Source: Community Server, web.autofac.config (maxPage): `count` is cut to 1,000.
 MAX_ROWS: Final = 1_000
-_MAX_SIZE: Final = MAX_ROWS - 2
+MAX_SIZE: Final = MAX_ROWS - 2
+"""Rows of a page that one call gives: the row before it and one behind it are asked for too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Right behind the row with that id; `offset` rows were before the place, that row included."""
+    """Right behind the row with that id; `offset` rows were before the place, that row included.
+
+    `lists` names the lists that are read as one, with the offset in each; it is empty for a list of its own.
+    """
 
     offset: int = 0
     last_id: int = 0
+    lists: tuple[tuple[str, int], ...] = ()
 
     @classmethod
     def of(cls, position: str | None) -> "Place":
         if position is None:
             return cls()
-        offset, _, last_id = position.partition("~")
-        return cls(int(offset), int(last_id))
+        offset, last_id, *lists = position.split("~")
+        named = [text.partition(":") for text in lists]
+        return cls(int(offset), int(last_id), tuple((name, int(at)) for name, _, at in named))
 
     def __str__(self) -> str:
-        return f"{self.offset}~{self.last_id}"
+        return "~".join([f"{self.offset}~{self.last_id}", *(f"{name}:{offset}" for name, offset in self.lists)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +54,13 @@ class Entry(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Window(Generic[T]):
-    """Rows from an offset on, by id. `lost` counts those that have not even a readable id."""
+    """Rows from an offset on, by id. `lost` counts those that have not even a readable id, `total` all rows of the list."""
 
     entries: Sequence[Entry[T]]
     lost: int
     end: int
     has_more: bool
+    total: int | None = None
 
     def begins_by(self, row_id: int) -> bool:
         return bool(self.entries) and self.entries[0].place.last_id <= row_id
@@ -60,11 +68,16 @@ class Window(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Behind(Generic[T]):
-    """The rows behind a place, no more than wanted, and whether the portal has further ones."""
+    """The rows behind a place, no more than wanted, and whether the portal has further ones. `total` is the portal's count of the list."""
 
     entries: Sequence[Entry[T]]
     has_more: bool
     lost: int
+    total: int | None = None
+
+
+Read = Callable[[int, int], Awaitable[Window[T]]]
+"""Reads the window at an offset, of that many rows."""
 
 
 def window_of(decoded: Decoded[wire.Envelope[list[Any]]], start: int, asked: int) -> Window[Any]:
@@ -78,19 +91,21 @@ def window_of(decoded: Decoded[wire.Envelope[list[Any]]], start: int, asked: int
         received - len(in_order),
         start + received,
         received > 0 and (received >= asked or decoded.value.nextIndex is not None),
+        # Source: Community Server, CRMApi.Deals GetDeals: of rows behind the end, it is where they were looked for.
+        decoded.value.total if received or start == 0 else None,
     )
 
 
-async def rows_behind(place: Place, size: int, read: Callable[[int, int], Awaitable[Window[T]]], guard: LoopGuard) -> Behind[T]:
+async def rows_behind(place: Place, size: int, read: Read[T], guard: LoopGuard) -> Behind[T]:
     """Read the rows behind a place: one call, unless rows before it have gone.
 
     Args:
         place: Where to go on.
         size: Number of rows wanted.
-        read: Reads the window at an offset, of that many rows.
+        read: Reads the list.
         guard: Stops a walk that does not end.
     """
-    size = min(size, _MAX_SIZE)
+    size = min(size, MAX_SIZE)
     at, step = max(0, place.offset - 1), size + 1
     while True:
         guard.step(at)
@@ -104,7 +119,34 @@ async def rows_behind(place: Place, size: int, read: Callable[[int, int], Awaita
         window = await read(window.end, size + 1)
         found, lost = {**found, **_behind(window, place.last_id)}, lost + window.lost
     kept = list(found.values())[: max(1, size - lost)]
-    return Behind(kept, len(found) > len(kept), lost)
+    return Behind(kept, len(found) > len(kept), lost, window.total)
+
+
+async def rows_of_all_behind(place: Place, size: int, read_of: Callable[[str], Read[T]], guard_of: Callable[[], LoopGuard]) -> Behind[T]:
+    """Read the rows that are behind a place in any of its lists, each row once: a call for each list, at the same time.
+
+    Args:
+        place: Where to go on, with its lists.
+        size: Number of rows wanted.
+        read_of: Gives what reads a list, by its name.
+        guard_of: Makes what stops a walk that does not end.
+    """
+    places = [Place(offset, place.last_id) for _, offset in place.lists]
+    reads = [read_of(name) for name, _ in place.lists]
+    parts = await asyncio.gather(*(rows_behind(at, size, read, guard_of()) for at, read in zip(places, reads, strict=True)))
+    found = {entry.place.last_id: entry for part in parts for entry in part.entries}
+    # Behind the last row of a list that goes on there may be rows before those of the other lists.
+    known = min((part.entries[-1].place.last_id for part in parts if part.has_more), default=None)
+    in_order = [row_id for row_id in sorted(found) if known is None or row_id <= known][:size]
+    offsets, entries = [offset for _, offset in place.lists], [list(part.entries)[::-1] for part in parts]
+    kept: list[Entry[T]] = []
+    for row_id in in_order:
+        for index, ahead in enumerate(entries):
+            while ahead and ahead[-1].place.last_id <= row_id:
+                offsets[index] = ahead.pop().place.offset
+        lists = tuple((name, offset) for (name, _), offset in zip(place.lists, offsets, strict=True))
+        kept.append(replace(found[row_id], place=Place(0, row_id, lists)))
+    return Behind(kept, len(kept) < len(found) or any(part.has_more for part in parts), sum(part.lost for part in parts))
 
 
 def _behind(window: Window[T], last_id: int) -> Mapping[int, Entry[T]]:

@@ -53,6 +53,7 @@ class Envelope(WireModel, Generic[T]):
     # Source: Community Server, ApiStandartResponce. `nextIndex` stands for "there is more" only: as a number it is one too high.
     response: T
     nextIndex: Whole = None
+    total: Whole = None
 
 
 class Token(WireModel):

@@ -12,12 +12,13 @@ from vendors.capabilities import ById, EntityCheck, OpportunityLinks, Page, Page
 from vendors.errors import VendorError
 from vendors.limiting import Limits
 from vendors.model import UNREAD, Account, Contact, CustomFieldDefinition, Opportunity, Pipeline, Selection, User
-from vendors.pipeliner import mapping, parties, projection, wire
+from vendors.pipeliner import entities, mapping, parties, projection, query, wire
 from vendors.pipeliner.custom_fields import ENTITY_NAMES, Options, definitions_from_wire
 from vendors.pipeliner.places import Slice
 from vendors.pipeliner.projection import Ask
-from vendors.pipeliner.reader import Reader, is_id, judge
+from vendors.pipeliner.reader import Reader, judge
 from vendors.pipeliner.settings import Settings
+from vendors.query import Condition, Pushdown, Sort
 from vendors.registry import Link
 from vendors.tables import Table
 
@@ -47,45 +48,21 @@ class Client:
         self._options = table(self._load_options)
         self._definitions = table(self._load_definitions)
 
-    async def opportunities_page(self, request: PageRequest) -> Page[Opportunity]:
-        ask = projection.ask_for_opportunities(request.selection, seeds=True)
-        found, tables = await asyncio.gather(
-            self._reader.slice("Opportunities", wire.OPPORTUNITIES, request, ask.params()), self._tables_for(request.selection)
-        )
-        rows = [row for row, _ in found.rows]
-        records = await self._opportunities(rows, tables, request.selection, ask)
-        shown = [
-            Row(record, position)
-            for record, (_, position) in zip(records, found.rows, strict=True)
-            if request.include_deleted or not record.is_deleted
-        ]
-        return _page(found, shown, mapping.seeds_from_wire(self._crm, rows, selection=request.selection, labels=tables.options.labels))
+    def opportunities_pushdown(self, conditions: Sequence[Condition], sort: Sort | None) -> Pushdown:
+        return query.pushdown(query.OPPORTUNITIES, conditions, sort, sorts=query.SORTS)
 
-    async def account_opportunities_page(self, account_id: str, request: PageRequest) -> Page[Opportunity]:
-        if not is_id(account_id):
-            return _NOTHING
-        selection = request.selection
-        ask = projection.ask_for_opportunities(selection, seeds=True)
-        params = [("filter[account_id]", account_id), *ask.below("oppty", ("id", "is_deleted", "lead_oppty_id")).params()]
-        found, tables = await asyncio.gather(
-            self._reader.slice("LeadOpptyAccountRelations", wire.ACCOUNT_RELATIONS, request, params), self._tables_for(selection)
-        )
-        rows = [link.oppty for link, _ in found.rows if isinstance(link.oppty, wire.Opportunity)]
-        records = {record.local_id: record for record in await self._opportunities(rows, tables, selection, ask)}
-        records |= await self._unexpanded([link.oppty for link, _ in found.rows], self.opportunities_by_ids, selection)
-        shown: list[Row[Opportunity]] = []
-        for link, position in found.rows:
-            record = records.get(wire.id_in(link.oppty) or "")  # the link of a lead has no opportunity
-            # A link that is deleted while its opportunity is not was taken away.
-            if record is not None and (not link.is_deleted or record.is_deleted) and (request.include_deleted or not record.is_deleted):
-                shown.append(Row(record, position))
-        return _page(found, shown, mapping.seeds_from_wire(self._crm, rows, selection=selection, labels=tables.options.labels))
+    async def opportunities_page(self, request: PageRequest) -> Page[Opportunity]:
+        if not query.can_match(request.where):
+            return _nothing(request)
+        ask = projection.ask_for_opportunities(request.selection, seeds=True)
+        found, tables = await asyncio.gather(self._reader.slice(entities.OPPORTUNITIES, request, ask), self._tables_for(request.selection))
+        rows = [row for row, _ in found.rows]
+        seeds = mapping.seeds_from_wire(self._crm, rows, selection=request.selection, labels=tables.options.labels)
+        return _page(request, found, await self._opportunities(rows, tables, request.selection, ask), seeds)
 
     async def opportunities_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Opportunity]:
         ask = projection.ask_for_opportunities(selection, seeds=False)
-        found, tables = await asyncio.gather(
-            self._reader.by_ids("Opportunities", wire.OPPORTUNITIES, wire.OPPORTUNITY, ids, ask), self._tables_for(selection)
-        )
+        found, tables = await asyncio.gather(self._reader.by_ids(entities.OPPORTUNITIES, ids, ask), self._tables_for(selection))
         rows, errors = _split(found)
         return {**errors, **{record.local_id: record for record in await self._opportunities(rows.values(), tables, selection, ask)}}
 
@@ -106,7 +83,7 @@ class Client:
                 [record.local_id for record in opportunities if record.contact_refs is UNREAD],
                 projection.ask_for_contact_relations(selection),
             ),
-            self._or(self._options, Options(), wanted=selection.wants("Account", "industry")),
+            self._options_for_accounts(selection),
         )
         account_links, errors = _split(accounts)
         contact_links, more_errors = _split(contacts)
@@ -126,66 +103,58 @@ class Client:
     async def pipelines(self) -> Sequence[Pipeline]:
         return (await self._pipelines.get()).all
 
+    async def users(self) -> Sequence[User]:
+        return list((await self._users.get()).values())
+
     async def users_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[User]:  # noqa: ARG002  # the kept table is whole
         users = await self._users.get()
         if any(user_id not in users for user_id in ids):
             users = await self._users.get_after_miss()
         return {user_id: users[user_id] for user_id in ids if user_id in users}
 
+    def accounts_pushdown(self, conditions: Sequence[Condition]) -> Pushdown:
+        return query.pushdown(query.ACCOUNTS, conditions)
+
+    async def accounts_page(self, request: PageRequest) -> Page[Account]:
+        if not query.can_match(request.where):
+            return _nothing(request)
+        selection = request.selection
+        ask = projection.ask_for_accounts(selection).including("is_deleted")
+        found, options = await asyncio.gather(self._reader.slice(entities.ACCOUNTS, request, ask), self._options_for_accounts(selection))
+        rows = {row.id: row for row, _ in found.rows}
+        records, errors = _split(self._accounts(rows, await self._contact_links(list(rows), selection), options, selection))
+        for error in errors.values():
+            raise error
+        return _page(request, found, list(records.values()))
+
     async def accounts_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Account]:
-        with_links = ids if selection.wants("PipelinerAccountFields", "contact_relations") else ()
-        found, linked, options = await asyncio.gather(
-            self._reader.by_ids("Accounts", wire.ACCOUNTS, wire.ACCOUNT, ids, projection.ask_for_accounts(selection)),
-            self._reader.linked("ContactAccountRelations", wire.CONTACT_ACCOUNT_RELATIONS, "account_id", with_links, Ask()),
-            self._or(self._options, Options(), wanted=selection.wants("Account", "industry")),
+        found, links, options = await asyncio.gather(
+            self._reader.by_ids(entities.ACCOUNTS, ids, projection.ask_for_accounts(selection)),
+            self._contact_links(ids, selection),
+            self._options_for_accounts(selection),
         )
         rows, errors = _split(found)
-        links, link_errors = _split(linked)
-        records = {
-            local_id: parties.account_from_wire(
-                self._crm,
-                row,
-                labels=options.labels,
-                contact_relations=links.get(local_id, ()),
-                read_fields=selection.of("Account"),
-            )
-            for local_id, row in rows.items()
-        }
-        return {**records, **errors, **{local_id: error for local_id, error in link_errors.items() if local_id in records}}
+        return {**errors, **self._accounts(rows, links, options, selection)}
+
+    def contacts_pushdown(self, conditions: Sequence[Condition]) -> Pushdown:
+        return query.pushdown(query.CONTACTS, conditions)
+
+    async def contacts_page(self, request: PageRequest) -> Page[Contact]:
+        if not query.can_match(request.where):
+            return _nothing(request)
+        selection = request.selection
+        ask = projection.ask_for_contacts(selection, seeds=True).including("is_deleted")
+        found, options = await asyncio.gather(self._reader.slice(entities.CONTACTS, request, ask), self._options_for_accounts(selection))
+        rows = [row for row, _ in found.rows]
+        records = [parties.contact_from_wire(self._crm, row, read_fields=selection.of("Contact")) for row in rows]
+        seeds = mapping.contact_seeds_from_wire(self._crm, rows, selection=selection, labels=options.labels)
+        return _page(request, found, records, seeds)
 
     async def contacts_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Contact]:
-        found = await self._reader.by_ids("Contacts", wire.CONTACTS, wire.CONTACT, ids, projection.ask_for_contacts(selection))
+        found = await self._reader.by_ids(entities.CONTACTS, ids, projection.ask_for_contacts(selection))
         rows, errors = _split(found)
         read_fields = selection.of("Contact")
         return {**errors, **{row.id: parties.contact_from_wire(self._crm, row, read_fields=read_fields) for row in rows.values()}}
-
-    async def account_contacts_page(self, account_id: str, request: PageRequest) -> Page[Contact]:
-        if not is_id(account_id):
-            return _NOTHING
-        selection = request.selection
-        ask = projection.ask_for_contacts(selection).below("contact", ("id", "is_deleted", "contact_id", "contact.is_deleted"))
-        found = await self._reader.slice(
-            "ContactAccountRelations",
-            wire.CONTACT_ACCOUNT_RELATIONS,
-            request,
-            [("filter[account_id]", account_id), *ask.params()],
-        )
-        links = [(link, position) for link, position in found.rows if not link.is_deleted]
-        hidden = {link.contact.id for link, _ in links if isinstance(link.contact, wire.Contact) and link.contact.is_deleted}
-        expanded = [link.contact for link, _ in links if isinstance(link.contact, wire.Contact)]
-        records = {
-            row.id: parties.contact_from_wire(self._crm, row, read_fields=selection.of("Contact"))
-            for row in expanded
-            if request.include_deleted or row.id not in hidden
-        }
-        records |= await self._unexpanded([link.contact or link.contact_id for link, _ in links], self.contacts_by_ids, selection)
-        # A contact may have several links to the account; the first one counts.
-        shown: dict[str, Row[Contact]] = {}
-        for link, position in links:
-            local_id = wire.id_in(link.contact) or link.contact_id or ""
-            if local_id in records:
-                shown.setdefault(local_id, Row(records[local_id], position))
-        return _page(found, list(shown.values()))
 
     async def custom_field_definitions(self) -> Sequence[CustomFieldDefinition]:
         return await self._definitions.get()
@@ -240,17 +209,33 @@ class Client:
     async def _or(self, table: Table[T], default: T, *, wanted: bool) -> T:
         return await table.get() if wanted else default
 
-    async def _unexpanded(
-        self, links: Iterable[wire.Row | str | None], read: Callable[[Sequence[str], Selection], Awaitable[ById[T]]], selection: Selection
-    ) -> dict[str, T]:
-        """Read the records that a reply only links to (raises VendorError)."""
-        ids = dict.fromkeys(found for link in links if isinstance(link, str) and (found := wire.id_in(link)) is not None)
-        if not ids:
-            return {}
-        records, errors = _split(await read(list(ids), selection))
-        for error in errors.values():
-            raise error
-        return dict(records)
+    async def _options_for_accounts(self, selection: Selection) -> Options:
+        return await self._or(self._options, Options(), wanted=selection.wants("Account", "industry"))
+
+    async def _contact_links(self, ids: Sequence[str], selection: Selection) -> ById[Sequence[wire.ContactAccountRelation]]:
+        """The links of accounts to their contacts, where they are read."""
+        wanted = ids if selection.wants("PipelinerAccountFields", "contact_relations") else ()
+        return await self._reader.linked("ContactAccountRelations", wire.CONTACT_ACCOUNT_RELATIONS, "account_id", wanted, Ask())
+
+    def _accounts(
+        self,
+        rows: Mapping[str, wire.Account],
+        links: ById[Sequence[wire.ContactAccountRelation]],
+        options: Options,
+        selection: Selection,
+    ) -> ById[Account]:
+        found, errors = _split(links)
+        return {
+            local_id: errors.get(local_id)
+            or parties.account_from_wire(
+                self._crm,
+                row,
+                labels=options.labels,
+                contact_relations=found.get(local_id, ()),
+                read_fields=selection.of("Account"),
+            )
+            for local_id, row in rows.items()
+        }
 
     async def _load_pipelines(self) -> mapping.Pipelines:
         rows = await self._reader.all("Pipelines", wire.PIPELINES, ("expand", "steps"))
@@ -279,11 +264,21 @@ class Client:
         return definitions_from_wire(self._crm, rows, options)
 
 
-_NOTHING: Final[Page[Any]] = Page(rows=(), has_more=False)
+def _nothing(request: PageRequest) -> Page[Any]:
+    """The list of conditions that no record can fulfil."""
+    return Page(rows=(), has_more=False, total=0 if request.count else None)
 
 
-def _page(found: Slice[Any], rows: Sequence[Row[T]], seeds: Seeds | None = None) -> Page[T]:
-    return Page(rows=rows, has_more=found.has_more, position=found.position, dropped=found.dropped, seeds=seeds)
+def _page(request: PageRequest, found: Slice[Any], records: Iterable[T], seeds: Seeds | None = None) -> Page[T]:
+    """Make the page of the records that a slice's rows became."""
+    return Page(
+        rows=[Row(record, position) for record, (_, position) in zip(records, found.rows, strict=True)],
+        has_more=found.has_more,
+        position=found.position,
+        dropped=found.dropped,
+        seeds=seeds,
+        total=found.total if request.count else None,
+    )
 
 
 def _split(found: ById[T]) -> tuple[dict[str, T], dict[str, VendorError]]:

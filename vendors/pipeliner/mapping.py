@@ -190,6 +190,12 @@ def seeds_from_wire(crm: str, rows: Iterable[wire.Opportunity], *, selection: Se
     )
 
 
+def contact_seeds_from_wire(crm: str, rows: Iterable[wire.Contact], *, selection: Selection, labels: Mapping[str, str | None]) -> Seeds:
+    """The accounts that were expanded inside contacts."""
+    accounts = {row.primary_account.id: row.primary_account for row in rows if isinstance(row.primary_account, wire.Account)}
+    return Seeds(accounts=_account_seeds(crm, accounts.values(), selection=selection, labels=labels))
+
+
 def links_from_wire(
     crm: str,
     record: Opportunity,

@@ -86,7 +86,7 @@ def contact_from_wire(crm: str, row: wire.Contact, *, read_fields: frozenset[str
         email=row.email1,
         phone=row.phone1,
         title=row.position,
-        account_ref=reference(crm, row.primary_account),
+        account_ref=reference(crm, wire.id_in(row.primary_account)),
         owner_ref=reference(crm, row.owner_id or row.owner),
         extension=extension_from(
             PipelinerContactFields,

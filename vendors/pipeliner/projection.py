@@ -34,6 +34,10 @@ class Ask:
         expand = [("expand", ",".join(sorted(self.expand)))] if self.expand else []
         return expand if self.only is None else [*expand, ("load-only", ",".join(sorted(self.only)))]
 
+    def including(self, *names: str) -> "Ask":
+        """The same with these fields too."""
+        return Ask(self.expand, None if self.only is None else self.only | {*names})
+
     def below(self, relation: str, own: Iterable[str]) -> "Ask":
         """The same of the records that a relation leads to, and these fields of the record that has the relation."""
         only = None if self.only is None else _under(relation, self.only) | {*own}
@@ -225,9 +229,14 @@ def ask_for_accounts(selection: Selection) -> Ask:
     return Ask(only=None if selection.of("Account") is None else ACCOUNT.wire_names(selection))
 
 
-def ask_for_contacts(selection: Selection) -> Ask:
-    expand = frozenset({"account_relations"} if selection.wants("PipelinerContactFields", "account_relations") else ())
-    return Ask(expand, None if selection.of("Contact") is None else CONTACT.wire_names(selection))
+def ask_for_contacts(selection: Selection, *, seeds: bool = False) -> Ask:
+    """What to ask for of contacts; `seeds` tells whether their accounts are worth being expanded."""
+    expand = {"account_relations"} if selection.wants("PipelinerContactFields", "account_relations") else set[str]()
+    only = CONTACT.wire_names(selection)
+    if seeds and selection.wants("Contact", "account_ref"):
+        expand.add("primary_account")
+        only = only - {"primary_account"} | _under("primary_account", ACCOUNT.wire_names(selection))
+    return Ask(frozenset(expand), None if selection.of("Contact") is None else only)
 
 
 def reads_account_relations(selection: Selection) -> bool:

@@ -3,8 +3,10 @@
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
 from http import HTTPStatus
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from vendors.capabilities import ById, PageRequest
 from vendors.errors import (
@@ -19,9 +21,10 @@ from vendors.errors import (
 )
 from vendors.http import Fail, Reply, Request, VendorHttp
 from vendors.paging import LoopGuard, all_pages
-from vendors.pipeliner import wire
+from vendors.pipeliner import query, wire
 from vendors.pipeliner.batches import Batches, Params
-from vendors.pipeliner.places import Place, Slice, cut
+from vendors.pipeliner.entities import Entity, Links
+from vendors.pipeliner.places import Place, Slice, Spot, cut
 from vendors.pipeliner.projection import Ask
 from vendors.wire import Decoded, Decoder
 
@@ -30,8 +33,6 @@ R = TypeVar("R", bound=wire.Row)
 # Source: Pipeliner "Create Opportunity", parameter `first`: at most 100 rows a page.
 _MAX_ROWS: Final = 100
 _DELETED_TOO: Final = ("include-deleted", "true")
-# Source: Pipeliner "Create Opportunity": every id is a UUID in text, some of them synthetic. Anything else exists nowhere.
-_ID: Final = re.compile(r"[0-9A-Fa-f-]{36}")
 _FAILURE: Final = re.compile(rb'"success"\s*:\s*false')
 _BODY_DECIDES: Final = frozenset({HTTPStatus.OK, HTTPStatus.NOT_FOUND})
 _SERVER_ERROR: Final = 500
@@ -51,30 +52,67 @@ class Reader:
         self._crm = http.crm
         self._batches = Batches()
 
-    async def slice(self, entity: str, decoder: Decoder[wire.Rows[R]], request: PageRequest, params: Sequence[tuple[str, str]]) -> Slice[R]:
-        """Read the page that a position lies in, from its start, and take what is behind the position."""
+    async def slice(self, entity: Entity[R], request: PageRequest, ask: Ask) -> Slice[R]:
+        """Read a page of the records that fulfil the request's conditions, in its order."""
+        link = next((condition for condition in request.where if condition.field in entity.links), None)
+        if link is not None:
+            return await self._linked_slice(entity, entity.links[link.field], link.values[0], request, ask)
+        sort = request.sort
+        name = None if sort is None else query.SORTS[sort.field]
+        asked = (ask if name is None else ask.including(name)).params()
+        place, answer = await self._page(entity.name, entity.rows, request, [*query.params_of(request.where, sort), *asked])
+        spots = [
+            Spot(row, index, None if name is None else _comparable(getattr(row, name)))
+            for index, row in enumerate(answer.value.data)
+            if request.include_deleted or not row.is_deleted
+        ]
+        found = cut(answer, spots, place, request.size, descending=sort is not None and sort.descending)
+        return replace(found, total=answer.value.total)
+
+    async def _linked_slice(self, entity: Entity[R], links: Links[Any, R], of_id: str, request: PageRequest, ask: Ask) -> Slice[R]:
+        """Read a page of the records that are linked to another one, in the order of their ids; several links show a record once."""
+        asked = ask.below(links.relation, ("id", "is_deleted", links.key)).params()
+        order = ("order-by", links.key)
+        place, answer = await self._page(links.name, links.rows, request, [(f"filter[{links.of}]", of_id), order, *asked])
+        targets = [links.record(link) for link in answer.value.data]
+        unexpanded = dict.fromkeys(found for target in targets if isinstance(target, str) and (found := wire.id_in(target)) is not None)
+        read = await self.by_ids(entity, list(unexpanded), ask)
+        spots: dict[str, Spot[R]] = {}
+        for index, (link, target) in enumerate(zip(answer.value.data, targets, strict=True)):
+            record: R | VendorError | None = read.get(wire.id_in(target) or "") if isinstance(target, str) else target
+            if isinstance(record, VendorError):
+                raise record
+            # The link of a lead has no opportunity. A link that is deleted while its record is not was taken away.
+            if record is not None and (request.include_deleted if record.is_deleted else not link.is_deleted):
+                spots.setdefault(record.id, Spot(record, index))
+        return cut(answer, list(spots.values()), place, request.size, repeats=True)
+
+    async def _page(
+        self, name: str, decoder: Decoder[wire.Rows[R]], request: PageRequest, params: Sequence[tuple[str, str]]
+    ) -> tuple[Place, Decoded[wire.Rows[R]]]:
+        """Read the page that a position lies in, from its start."""
         place = Place.at(request.position)
         size = min(_MAX_ROWS, place.seen + request.size)
         deleted = [_DELETED_TOO] if request.include_deleted else []
-        answer = await self._list(entity, decoder, [*_paging(place.cursor, size), *deleted, *params])
-        guard = LoopGuard(crm=self._crm, operation=f"{entity}.list")
+        answer = await self._list(name, decoder, [*_paging(place.cursor, size), *deleted, *params])
+        guard = LoopGuard(crm=self._crm, operation=f"{name}.list")
         for cursor in filter(None, (place.cursor, wire.next_cursor(answer))):
             guard.step(cursor)
-        return cut(answer, place, request.size)
+        return place, answer
 
-    async def by_ids(self, entity: str, lists: Decoder[wire.Rows[R]], ones: Decoder[wire.One[R]], ids: Sequence[str], ask: Ask) -> ById[R]:
+    async def by_ids(self, entity: Entity[R], ids: Sequence[str], ask: Ask) -> ById[R]:
         async def listed(filters: Params) -> tuple[Mapping[str, R], bool]:
-            answer = await self._list(entity, lists, [*_paging(None, _MAX_ROWS), _DELETED_TOO, *filters, *ask.params()])
+            answer = await self._list(entity.name, entity.rows, [*_paging(None, _MAX_ROWS), _DELETED_TOO, *filters, *ask.params()])
             return {row.id: row for row in answer.value.data}, not answer.dropped
 
         async def single(local_id: str) -> R:
             # Not documented: whether fields can be selected here. Relations can be expanded (Pipeliner "API parameters").
-            request = Request(
-                operation=f"{entity}.get", path=f"{entity}/{local_id}", params=[_DELETED_TOO, *Ask(ask.expand).params()], entity=entity
-            )
-            return ones.read(self._http, request, await self._http.send(request)).value.data
+            params = [_DELETED_TOO, *Ask(ask.expand).params()]
+            path = f"{entity.name}/{local_id}"
+            request = Request(operation=f"{entity.name}.get", path=path, params=params, entity=entity.name, by_id=True)
+            return entity.one.read(self._http, request, await self._http.send(request)).value.data
 
-        return await self._batches.read("id", [local_id for local_id in ids if is_id(local_id)], listed, single)
+        return await self._batches.read("id", [local_id for local_id in ids if wire.is_id(local_id)], listed, single)
 
     async def linked(self, entity: str, decoder: Decoder[wire.Rows[R]], name: str, ids: Sequence[str], ask: Ask) -> ById[Sequence[R]]:
         """Read the rows of a link entity that belong to these records."""
@@ -103,7 +141,7 @@ class Reader:
                 )
             return found.get(local_id)
 
-        return await self._batches.read(name, [local_id for local_id in ids if is_id(local_id)], listed, single)
+        return await self._batches.read(name, [local_id for local_id in ids if wire.is_id(local_id)], listed, single)
 
     async def all(self, entity: str, decoder: Decoder[wire.Rows[R]], *params: tuple[str, str]) -> list[R]:
         """Read a whole table; filters and the choice of fields are sent with every page."""
@@ -149,6 +187,6 @@ def _paging(cursor: str | None, size: int) -> list[tuple[str, str]]:
     return [("first", str(size)), *([] if cursor is None else [("after", cursor)])]
 
 
-def is_id(text: str) -> bool:
-    """Whether the vendor could have given this id."""
-    return _ID.fullmatch(text) is not None
+def _comparable(value: date | None) -> str | None:
+    """A day or an instant as text that sorts as it does."""
+    return value.isoformat(timespec="microseconds") if isinstance(value, datetime) else None if value is None else value.isoformat()

@@ -3,13 +3,22 @@
 A relation is the URI of the record, the record itself where it was expanded, or null. URIs carry ids and are never followed.
 """
 
-from typing import Annotated, Any, Generic, TypeVar
+import re
+from typing import Annotated, Any, Final, Generic, TypeVar
 
 from pydantic import BeforeValidator, ConfigDict
 
 from vendors.wire import Day, Decoded, Decoder, Flag, Id, Instant, Key, Number, Raw, Text, Whole, WireModel
 
 T = TypeVar("T")
+
+# Source: Pipeliner "Create Opportunity": every id is a UUID in text, some of them synthetic. Anything else exists nowhere.
+_ID: Final = re.compile(r"[0-9A-Fa-f-]{36}")
+
+
+def is_id(text: str) -> bool:
+    """Whether the vendor could have given this id."""
+    return _ID.fullmatch(text) is not None
 
 
 def id_in(link: object) -> str | None:
@@ -123,7 +132,7 @@ class Contact(Row):
     phone3: Text = None
     phone4: Text = None
     phone5: Text = None
-    primary_account: Link = None
+    primary_account: Account | str | None = None
     account_relations: Annotated[tuple["ContactAccountRelation | str", ...], Listed] = ()
 
 
@@ -156,6 +165,7 @@ class ContactRelation(Row):
     contact_id: Id = None
     contact: Contact | str | None = None
     lead_oppty_id: Id = None
+    oppty: "Opportunity | str | None" = None
     is_primary: Flag = None
     relationship: Whole = None
     comment: Text = None
@@ -302,6 +312,7 @@ class PageInfo(WireModel):
 class Rows(WireModel, Generic[T]):
     data: list[T]
     page_info: PageInfo | None = None
+    total: Whole = None
 
 
 class One(WireModel, Generic[T]):

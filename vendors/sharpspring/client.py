@@ -1,7 +1,7 @@
 """A client of the Open API: pages by offset, and relations by whichever way of looking up costs the fewest calls."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import SecretStr
@@ -10,16 +10,18 @@ from vendors.auth import FixedAccess, bearer
 from vendors.capabilities import ById, EntityCheck, OpportunityLinks, Page, PageRequest, Row
 from vendors.errors import VendorError
 from vendors.model import Account, Contact, CustomFieldDefinition, Opportunity, Pipeline, Selection, User
+from vendors.query import Condition, Pushdown, Sort, choose
 from vendors.registry import Link
-from vendors.sharpspring import mapping, wire
+from vendors.sharpspring import mapping, query, wire
 from vendors.sharpspring.finder import Finder, Found, Target
-from vendors.sharpspring.offsets import Offsets, Place, place_from
-from vendors.sharpspring.rpc import LIMITS, Rpc, judge
+from vendors.sharpspring.offsets import HasId, Offsets, Window, place_from
+from vendors.sharpspring.rpc import LIMITS, Answer, Rpc, judge
 from vendors.sharpspring.settings import Settings
 from vendors.tables import Table
 
 T = TypeVar("T")
 M = TypeVar("M")
+R = TypeVar("R", bound=HasId)
 
 _CHECKED: tuple[wire.Method[Any], ...] = (
     wire.OPPORTUNITIES,
@@ -33,10 +35,7 @@ _CHECKED: tuple[wire.Method[Any], ...] = (
 
 
 class Client:
-    """Reads one account of Lead Gen & CRM. Ids are the vendor's numbers as text.
-
-    Contacts of an account cannot be listed: `where` of getLeads takes no accountID.
-    """
+    """Reads one account of Lead Gen & CRM. Ids are the vendor's numbers as text."""
 
     def __init__(self, link: Link, settings: Settings) -> None:
         self._crm = link.crm
@@ -71,16 +70,26 @@ class Client:
         self._users: Table[Mapping[str, User]] = table(self._load_users)
         self._definitions: Table[Sequence[CustomFieldDefinition]] = table(self._load_definitions)
 
-    async def opportunities_page(self, request: PageRequest) -> Page[Opportunity]:
-        return await self._opportunity_page(request, {})
+    def opportunities_pushdown(self, conditions: Sequence[Condition], sort: Sort | None) -> Pushdown:
+        return choose(query.OPPORTUNITIES, conditions, sort=sort, most=query.MOST_CONDITIONS)
 
-    async def account_opportunities_page(self, account_id: str, request: PageRequest) -> Page[Opportunity]:
-        # Source: getOpportunities takes one of five keys in `where`, accountID among them (observed by several clients).
-        return (
-            await self._opportunity_page(request, {"accountID": account_id})
-            if account_id in _numbers([account_id])
-            else Page(rows=(), has_more=False)
+    async def opportunities_page(self, request: PageRequest) -> Page[Opportunity]:
+        where = query.where_of(request.where)
+        if where is None:
+            return Page(rows=(), has_more=False)
+        window, around = await asyncio.gather(
+            self._window(wire.OPPORTUNITIES, where, request),
+            self._surroundings(request.selection),
         )
+        shown = [row for _, row in window.rows if row is not None and (row.isActive is not False or request.include_deleted)]
+        links = await self._links_if_wanted([row.id for row in shown], request.selection)
+        records: dict[str, Opportunity] = {}
+        for row in shown:
+            mine = _of(links, row.id)
+            if isinstance(mine, VendorError):
+                raise mine
+            records[row.id] = mapping.opportunity_from_wire(self._crm, row, around, links=mine)
+        return _page(window, lambda row: records.get(row.id))
 
     async def opportunities_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Opportunity]:
         found, around = await asyncio.gather(self._opportunities.find(_numbers(ids)), self._surroundings(selection))
@@ -117,6 +126,26 @@ class Client:
         read_fields = selection.of("Contact")
         return _mapped(found, lambda rows: mapping.contact_from_wire(self._crm, rows[0], read_fields=read_fields))
 
+    def accounts_pushdown(self, conditions: Sequence[Condition]) -> Pushdown:
+        return choose(query.ACCOUNTS, conditions, most=query.MOST_CONDITIONS)
+
+    async def accounts_page(self, request: PageRequest) -> Page[Account]:
+        where = query.where_of(request.where)
+        if where is None:
+            return Page(rows=(), has_more=False)
+        return _page(await self._window(wire.ACCOUNTS, where, request), lambda row: mapping.account_from_wire(self._crm, row))
+
+    def contacts_pushdown(self, conditions: Sequence[Condition]) -> Pushdown:
+        return choose(query.CONTACTS, conditions)
+
+    async def contacts_page(self, request: PageRequest) -> Page[Contact]:
+        read_fields = request.selection.of("Contact")
+        window = await self._window(wire.LEADS, {}, request, fields=mapping.contact_fields(request.selection))
+        return _page(window, lambda row: mapping.contact_from_wire(self._crm, row, read_fields=read_fields))
+
+    async def users(self) -> Sequence[User]:
+        return tuple((await self._users.get()).values())
+
     async def custom_field_definitions(self) -> Sequence[CustomFieldDefinition]:
         return await self._definitions.get()
 
@@ -137,36 +166,14 @@ class Client:
             return EntityCheck(entity=method.name, error=error)
         return EntityCheck(entity=method.name, error=None)
 
-    async def _opportunity_page(self, request: PageRequest, where: Mapping[str, object]) -> Page[Opportunity]:
-        def read(offset: int, limit: int) -> Any:
-            return self._rpc.page(wire.OPPORTUNITIES, where, limit=limit, offset=offset)
+    async def _window(
+        self, method: wire.Method[R], where: Mapping[str, object], request: PageRequest, *, fields: Sequence[str] | None = None
+    ) -> Window[R]:
+        def read(offset: int, limit: int) -> Awaitable[Answer[R]]:
+            return self._rpc.page(method, where, limit=limit, offset=offset, fields=fields)
 
-        offsets: Offsets[wire.Opportunity] = Offsets(read, lambda row: row.id, crm=self._crm, operation=wire.OPPORTUNITIES.name)
-        window, around = await asyncio.gather(
-            offsets.behind(place_from(request.position), request.size), self._surroundings(request.selection)
-        )
-        looked_at = window.rows[: request.size]
-        shown = [
-            (Place(window.offset + index + 1, row.id), row)
-            for index, row in enumerate(looked_at)
-            if row is not None and (row.isActive is not False or request.include_deleted)
-        ]
-        links = await self._links_if_wanted([row.id for _, row in shown], request.selection)
-        rows: list[Row[Opportunity]] = []
-        for place, row in shown:
-            mine = _of(links, row.id)
-            if isinstance(mine, VendorError):
-                raise mine
-            rows.append(Row(mapping.opportunity_from_wire(self._crm, row, around, links=mine), str(place)))
-        last = looked_at[-1] if looked_at else None
-        return Page(
-            rows=rows,
-            has_more=len(window.rows) > len(looked_at) or window.has_more,
-            position=str(Place(window.offset + len(looked_at), "" if last is None else last.id))
-            if window.rows or window.has_more
-            else None,
-            dropped=sum(row is None for row in looked_at),
-        )
+        offsets = Offsets(read, lambda: self._rpc.page_size, crm=self._crm, operation=method.name)
+        return await offsets.behind(place_from(request.position), request.size)
 
     async def _links_if_wanted(self, ids: Sequence[str], selection: Selection) -> Found[wire.OpportunityLead] | None:
         """Links by opportunity where they are read of the opportunity itself; what only needs contacts reads them later, by need."""
@@ -200,6 +207,17 @@ async def _nothing() -> None:
     """Stand in for a table that nobody needs."""
 
 
+def _page(window: Window[R], one: Callable[[R], M | None]) -> Page[M]:
+    """The records of a window's rows; a row that makes none does not belong to the list."""
+    rows = [Row(record, str(place)) for place, row in window.rows if row is not None and (record := one(row)) is not None]
+    return Page(
+        rows=rows,
+        has_more=window.has_more,
+        position=None if window.end is None else str(window.end),
+        dropped=sum(row is None for _, row in window.rows),
+    )
+
+
 def _mapped(found: Found[T], one: Callable[[list[T]], M | VendorError]) -> dict[str, M | VendorError]:
     return {local_id: rows if isinstance(rows, VendorError) else one(rows) for local_id, rows in found.items()}
 
@@ -210,4 +228,4 @@ def _of(links: Found[wire.OpportunityLead] | None, local_id: str) -> list[wire.O
 
 def _numbers(ids: Sequence[str]) -> list[str]:
     """Only ids that the vendor could have given; the others exist nowhere."""
-    return [local_id for local_id in ids if local_id.isascii() and local_id.isdecimal()]
+    return [local_id for local_id in ids if wire.is_row_id(local_id)]

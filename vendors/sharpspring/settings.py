@@ -3,8 +3,9 @@
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, field_validator
 
+from vendors.auth import HeaderSecret, HeaderText
 from vendors.registry import VendorSettings
 
 
@@ -12,8 +13,8 @@ class Settings(VendorSettings):
     """Credentials of the Open API, and what the API itself does not tell."""
 
     base_url: str = Field(default="https://api.sharpspring.com", pattern=r"^https?://", description="Host of the API.")
-    account_id: str = Field(min_length=1, description="Account id of the API credentials.")
-    secret_key: SecretStr = Field(description="Secret key of the API credentials.")
+    account_id: HeaderText = Field(min_length=1, description="Account id of the API credentials.")
+    secret_key: HeaderSecret = Field(description="Secret key of the API credentials.")
     currency: str | None = Field(
         default=None, pattern=r"^[A-Z]{3}$", description="Currency of all amounts, ISO 4217 letters; the API does not tell it."
     )

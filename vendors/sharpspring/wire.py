@@ -19,6 +19,7 @@ T = TypeVar("T")
 # Source: observed encoding of values typed in the product, written down by a client's author: PHP's special characters, `<` doubly.
 _ESCAPED: Final = re.compile(r"&(amp|quot|#0?39|lt|gt);")
 _CHARACTERS: Final = {"amp": "&", "quot": '"', "#039": "'", "#39": "'", "lt": "<", "gt": ">"}
+_ROW_ID: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 
 
 def unescaped(value: Any) -> Any:
@@ -26,6 +27,11 @@ def unescaped(value: Any) -> Any:
     if not isinstance(value, str) or "&" not in value:
         return value
     return _ESCAPED.sub(lambda match: _CHARACTERS[match[1]], value).replace("&lt;", "<")
+
+
+def is_row_id(text: str) -> bool:
+    """Whether a row can have that id, as the vendor writes it: an integer of at most 18 digits, and none is 0."""
+    return _ROW_ID.fullmatch(text) is not None
 
 
 def _nothing(_: object) -> None:

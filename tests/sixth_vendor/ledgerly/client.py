@@ -9,6 +9,7 @@ from vendors.ledgerly.settings import Settings
 from vendors.limiting import Limits
 from vendors.model import Opportunity, Selection
 from vendors.paging import in_chunks
+from vendors.query import NOTHING, Condition, Pushdown, Sort
 from vendors.registry import Link
 from vendors.wire import Decoded
 
@@ -17,6 +18,9 @@ class Client:
     def __init__(self, link: Link, settings: Settings) -> None:
         self._crm = link.crm
         self._http = link.http(auth=FixedAccess(settings.base_url, {"X-Key": settings.api_key}), limits=Limits(max_concurrent=8))
+
+    def opportunities_pushdown(self, conditions: Sequence[Condition], sort: Sort | None) -> Pushdown:
+        return NOTHING
 
     async def opportunities_page(self, request: PageRequest) -> Page[Opportunity]:
         answer = await self._deals(("limit", str(request.size)), ("after", request.position or "0"))

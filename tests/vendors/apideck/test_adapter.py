@@ -22,6 +22,7 @@ from vendors.apideck.extension import ApideckOpportunityFields
 from vendors.apideck.sandbox import SANDBOX
 from vendors.capabilities import PageRequest
 from vendors.model import EVERYTHING, Selection
+from vendors.query import Condition, Field, Operator, Sort
 from vendors.sandbox import Fault, Handler, OptionValue, SandboxSetup, start
 
 POSITIONS = SANDBOX.positions()
@@ -135,6 +136,22 @@ async def observed(options: Mapping[str, OptionValue]) -> AsyncGenerator[tuple[C
         await sandbox.stop()
 
 
+ACCOUNT = Condition(Field.ACCOUNT, Operator.ANY_OF, ("6214407301",))
+OWNER = Condition(Field.OWNER, Operator.ANY_OF, ("71004012",))
+
+
+async def list_everything(client: Client, selection: Selection) -> None:
+    """Ask for every list with every condition and order that the client can push."""
+    for where in ((), (ACCOUNT,), (OWNER,), (ACCOUNT, OWNER)):
+        for count in (False, True):
+            request = PageRequest(size=5, selection=selection, where=where, count=count, include_deleted=count)
+            for sort in (None, Sort(Field.CREATED_AT), Sort(Field.UPDATED_AT, descending=True)):
+                await client.opportunities_page(replace(request, sort=sort))
+            await client.contacts_page(request)
+            await client.accounts_page(replace(request, where=()))
+    await client.users()
+
+
 async def session_of(client: Client) -> None:
     """Call everything the client can do, in every form that makes another request of it."""
     for selection in (EVERYTHING, BOARD, NAMES):
@@ -142,8 +159,7 @@ async def session_of(client: Client) -> None:
         await client.opportunities_page(PageRequest(size=20, position=page.position, selection=selection))
         for ids in (["9017442101", "1", ".."], [row.record.local_id for row in page.rows]):
             await client.opportunities_by_ids(ids, selection)
-        await client.account_opportunities_page("6214407301", PageRequest(size=5, selection=selection))
-        await client.account_contacts_page("6214407301", PageRequest(size=5, selection=selection))
+        await list_everything(client, selection)
         await client.accounts_by_ids(["6214407301", "1"], selection)
         await client.accounts_by_ids([f"62144073{number:02}" for number in range(1, 12)], selection)
         await client.contacts_by_ids(["101", "1"], selection)

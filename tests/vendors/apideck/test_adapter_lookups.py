@@ -14,6 +14,7 @@ from vendors.errors import (
     VendorError,
 )
 from vendors.model import EVERYTHING, Selection
+from vendors.query import Condition, Field, Operator
 
 NAMES = Selection({"Account": frozenset({"name"}), "Contact": frozenset({"name"}), "Opportunity": frozenset({"title"})})
 
@@ -94,7 +95,7 @@ async def test_the_number_of_a_companys_rows_is_not_taken_for_that_of_all() -> N
 
     async with scripted(answer) as (made, client):
         await client.contacts_by_ids(["c1", "c2", "c3"], NAMES)
-        await client.account_contacts_page("co", PageRequest(size=5, selection=NAMES))
+        await client.contacts_page(PageRequest(size=5, selection=NAMES, where=(Condition(Field.ACCOUNT, Operator.ANY_OF, ("co",)),)))
         made.asked.clear()
         await client.contacts_by_ids(["c1", "c2", "c3"], NAMES)
 

@@ -15,14 +15,19 @@ from vendors.calls import recording
 from vendors.capabilities import Page, PageRequest
 from vendors.errors import MalformedReplyError, UnavailableError, UnsupportedError
 from vendors.model import EVERYTHING, Opportunity, Selection
+from vendors.query import Condition, Field, Operator
 from vendors.sandbox import Fault
 
 TITLES = Selection({"Opportunity": frozenset({"title"}), "Contact": frozenset({"name"})})
 PLACED = Selection({"Opportunity": frozenset({"title", "pipeline_ref", "stage_ref"})})
 
 
-def page_of(size: int, position: str | None = None, selection: Selection = TITLES) -> PageRequest:
-    return PageRequest(size=size, position=position, selection=selection)
+def page_of(size: int, position: str | None = None, selection: Selection = TITLES, where: tuple[Condition, ...] = ()) -> PageRequest:
+    return PageRequest(size=size, position=position, selection=selection, where=where)
+
+
+def of_company(company_id: str) -> tuple[Condition, ...]:
+    return (Condition(Field.ACCOUNT, Operator.ANY_OF, (company_id,)),)
 
 
 def ids_of(page: Page[Any]) -> list[str]:
@@ -77,17 +82,36 @@ async def test_where_every_row_remembered_is_gone_the_page_begins_again_and_noth
 async def test_a_list_goes_on_with_the_limit_that_it_began_with() -> None:
     ids = [f"d{number}" for number in range(50)]
     async with scripted(lambda _, query: numbered(ids, query)) as (made, client):
-        for size, others in ((10, (1, 3, 10, 40, 200)), (7, (100,))):
+        for size, others in ((10, (1, 3, 10, 19)), (7, (12,))):
             first = await client.opportunities_page(page_of(size))
-            for other in others:
-                for row in first.rows:
-                    at = ids.index(row.record.local_id) + 1
-                    made.asked.clear()
+            later = await client.opportunities_page(page_of(size, first.position))
+            for row, wanted in [*((row, other) for row in first.rows for other in others), *((row, 200) for row in later.rows)]:
+                at = ids.index(row.record.local_id) + 1
+                made.asked.clear()
 
-                    page = await client.opportunities_page(page_of(other, row.position))
+                page = await client.opportunities_page(page_of(wanted, row.position))
 
-                    assert ids_of(page) == ids[at : at + other]
-                    assert {query["limit"] for query in made.queries()} == {str(size)}
+                assert ids_of(page) == ids[at : at + wanted]
+                assert {query["limit"] for query in made.queries()} == {str(size)}
+
+
+async def test_a_list_that_is_wanted_in_bigger_steps_from_its_first_page_on_takes_the_biggest_pages() -> None:
+    ids = [f"d{number}" for number in range(1_500)]
+    async with scripted(lambda _, query: numbered(ids, query)) as (made, client):
+        first = await client.opportunities_page(page_of(25))
+        for row in first.rows:
+            made.asked.clear()
+            page = await client.opportunities_page(page_of(50, row.position))
+            assert ids_of(page) == ids[ids.index(row.record.local_id) + 1 :][:50]
+            assert made.queries() == [{"limit": "200", "fields": "deleted,id,title"}]
+        made.asked.clear()
+        found, position = ids_of(first), first.position
+        for size in (50, 100, 200, 400, 800):
+            page = await client.opportunities_page(page_of(size, position))
+            found, position = found + ids_of(page), page.position
+
+    assert found == ids
+    assert [query["limit"] for query in made.queries()] == ["200"] * 12
 
 
 async def test_many_rows_come_in_as_many_pages_as_they_take() -> None:
@@ -198,9 +222,10 @@ async def test_what_no_position_can_hold_is_malformed(answer: Json) -> None:
 
 
 def test_a_place_is_read_from_its_position() -> None:
-    place = Place(limit=20, cursor="a:b,c", seen=("x,y", ":", "\ud800"), is_scan=True)
+    place = Place(limit=20, cursor="a:b,c", seen=("x,y", ":", "\ud800"), is_filtered=True, is_ordered=True, ends_first=True)
 
     assert Place.of(place.position or "") == place
+    assert Place.of(Place(limit=5, cursor="c", ends_first=True).position or "") == Place(limit=5, cursor="c", ends_first=True)
     assert Place.of(Place(limit=7).position or "") == Place(limit=7)
 
 
@@ -219,7 +244,7 @@ async def test_every_list_of_a_connector_without_paging_is_read_whole_and_that_i
         more = await client.opportunities_page(page_of(20, deals.position))
         users = await client.users_by_ids(["users3"], EVERYTHING)
         accounts = await client.accounts_by_ids([f"companies{number}" for number in range(5)], EVERYTHING)
-        contacts = await client.account_contacts_page("co", page_of(40))
+        contacts = await client.contacts_page(page_of(40, where=of_company("co")))
         pipelines = await client.pipelines()
         limits = [(path, query.get("limit")) for path, query in made.asked]
         made.asked.clear()
@@ -302,11 +327,11 @@ async def test_filters_that_opportunities_lack_may_work_for_contacts() -> None:
         return rows([{"id": "1", "company_id": "co"}, {"id": "2", "company_id": "other"}])
 
     async with scripted(answer) as (made, client):
-        deals = await client.account_opportunities_page("co", page_of(5))
-        contacts = await client.account_contacts_page("co", page_of(5))
+        deals = await client.opportunities_page(page_of(5, where=of_company("co")))
+        contacts = await client.contacts_page(page_of(5, where=of_company("co")))
         first = made.queries()
         made.asked.clear()
-        await client.account_opportunities_page("co", page_of(5))
+        await client.opportunities_page(page_of(5, where=of_company("co")))
 
     assert (ids_of(deals), len(contacts.rows)) == (["1"], 2)
     assert [query.get("filter[company_id]") for query in first] == ["co", None, "co"]
@@ -322,10 +347,10 @@ async def test_a_list_that_is_looked_through_is_read_in_portions_and_goes_on_unf
         return rows([{"id": f"d{number}", "company_id": "co" if number in {3, 12, 13} else "x"}], str(number + 1) if number < 14 else None)
 
     async with scripted(answer) as (made, client), scripted(answer) as (other, elsewhere):
-        first = await client.account_opportunities_page("co", page_of(2))
+        first = await client.opportunities_page(page_of(2, where=of_company("co")))
         asked = len(made.asked)
-        second = await elsewhere.account_opportunities_page("co", page_of(1, first.position))
-        third = await elsewhere.account_opportunities_page("co", page_of(5, second.position))
+        second = await elsewhere.opportunities_page(page_of(1, first.position, where=of_company("co")))
+        third = await elsewhere.opportunities_page(page_of(5, second.position, where=of_company("co")))
 
     assert (ids_of(first), first.has_more, asked) == (["d3"], True, 11)
     assert (ids_of(second), ids_of(third), third.has_more) == (["d12"], ["d13"], False)
@@ -355,7 +380,7 @@ async def test_what_filters_leave_out_is_read_again_only_when_the_filter_does_no
         }
         made.control.calls.clear()
 
-        page = await client.account_opportunities_page(COMPANY, page_of(20, selection=selection))
+        page = await client.opportunities_page(page_of(20, selection=selection, where=of_company(COMPANY)))
         queries = [dict(call.query) for call in made.control.calls]
 
     assert len(queries) == 1 + is_read_again
@@ -370,7 +395,7 @@ async def test_what_filters_leave_out_is_read_again_only_when_the_filter_does_no
 
 async def test_other_connectors_lists_of_a_company_are_one_call() -> None:
     async with scripted(lambda _path, _query: rows([{"id": str(number), "contact_ids": ["c"]} for number in range(5)])) as (made, client):
-        page = await client.account_opportunities_page("co", page_of(5, selection=RELATIONS))
+        page = await client.opportunities_page(page_of(5, selection=RELATIONS, where=of_company("co")))
 
     assert made.paths() == ["opportunities"]
     assert all(row.record.contact_refs == (("am", "c"),) for row in page.rows)
@@ -382,12 +407,12 @@ async def test_a_deal_that_goes_away_before_it_is_read_again_is_left_out_and_an_
 
     async with scripted(answer, service_id="hubspot") as (_, client):
         status = refusal(404, "EntityNotFoundError")
-        page = await client.account_opportunities_page("co", page_of(5, selection=RELATIONS))
+        page = await client.opportunities_page(page_of(5, selection=RELATIONS, where=of_company("co")))
         assert ids_of(page) == ["1"]
 
         status = refusal(501, "MappingError")
         with pytest.raises(UnsupportedError):
-            await client.account_opportunities_page("co", page_of(5, selection=RELATIONS))
+            await client.opportunities_page(page_of(5, selection=RELATIONS, where=of_company("co")))
 
 
 async def test_an_unreadable_row_counts_as_one_of_those_asked_for() -> None:

@@ -190,7 +190,7 @@ async def test_a_short_page_is_not_the_last_one() -> None:
 
 @pytest.mark.parametrize("status", [400, 501])
 async def test_a_connector_may_neither_filter_nor_sort(status: int) -> None:
-    async with calling({"filters": "unsupported", "unsupported_status": status}) as apideck:
+    async with calling({"filters": "unsupported", "sorts": "unsupported", "unsupported_status": status}) as apideck:
         filtered = await apideck.call("GET", "/crm/opportunities", params={"filter[status]": "open"})
         ordered = await apideck.call("GET", "/crm/contacts", params={"sort[by]": "name"})
         plain = await apideck.get("/crm/opportunities")
@@ -198,6 +198,15 @@ async def test_a_connector_may_neither_filter_nor_sort(status: int) -> None:
     assert (filtered.status, filtered.body["type_name"]) == (status, "UnsupportedFiltersError")
     assert (ordered.status, ordered.body["type_name"]) == (status, "UnsupportedSortFieldError")
     assert plain.status == 200
+
+
+async def test_a_connector_may_filter_and_not_sort_or_sort_and_not_filter() -> None:
+    for options, wanted in (({"sorts": "unsupported"}, [200, 400]), ({"filters": "unsupported"}, [400, 200])):
+        async with calling(options) as apideck:
+            filtered = await apideck.call("GET", "/crm/opportunities", params={"filter[status]": "open"})
+            ordered = await apideck.call("GET", "/crm/opportunities", params={"sort[by]": "created_at"})
+
+        assert [filtered.status, ordered.status] == wanted
 
 
 async def test_a_filtered_list_can_have_its_relations() -> None:

@@ -160,6 +160,16 @@ async def test_more_than_500_alternatives_are_refused(call: Caller, conditions: 
     assert body == {"errors": ["Queries are limited to 500 or fewer 'OR' conditions."]}
 
 
+@pytest.mark.parametrize(("zone", "from_day", "to_day"), [("utc", True, True), ("west", False, True), ("east", True, False)])
+async def test_a_filters_days_begin_in_the_zone_that_the_option_names(zone: str, from_day: bool, to_day: bool) -> None:  # noqa: FBT001
+    async with sandbox({"filter_zone": zone}) as call:
+        days = [await ids(call, {"op": op, "field": "projectedCloseDate", "value": "2026-12-11T00:00:00Z"}) for op in ("gte", "lte")]
+        exactly = await ids(call, {"op": "eq", "field": "projectedCloseDate", "value": "2026-12-11"})
+
+    assert [29701402 in found for found in days] == [from_day, to_day]
+    assert exactly == [29701402]
+
+
 async def test_500_alternatives_are_taken(call: Caller) -> None:
     assert await ids(call, {"op": "in", "field": "id", "value": list(range(500))}) == [311, 312, 313]
 
@@ -194,6 +204,10 @@ NOT_UNDERSTOOD: list[object] = [
     {"filter": [{"op": "in", "field": "id", "value": 311}]},
     {"filter": [{"op": "in", "field": "id", "value": []}]},
     {"filter": [{"op": "or", "items": []}]},
+    {"filter": [{"op": "in", "field": "companyID", "value": [2**31]}]},
+    {"filter": [{"op": "eq", "field": "id", "value": 2**63}]},
+    {"filter": [{"op": "gte", "field": "createDate", "value": "0001-01-01T00:00:00Z"}]},
+    {"filter": [{"op": "lte", "field": "projectedCloseDate", "value": "9999-12-31"}]},
     ["filter"],
 ]
 

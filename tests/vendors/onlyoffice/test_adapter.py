@@ -172,7 +172,7 @@ async def test_only_what_is_selected_is_read(selection: Selection, cost: Mapping
         assert dict(calls(ground)) == cost
 
 
-async def test_nothing_selects_single_fields_of_the_list_nor_trusts_its_total() -> None:
+async def test_a_list_is_asked_for_by_id_and_whole() -> None:
     async with playground("onlyoffice") as ground:
         await first_page(ground)
 
@@ -293,29 +293,6 @@ async def test_an_owner_whose_profile_was_removed_is_told_by_the_page() -> None:
     assert page.seeds is not None
     [user] = [user for user in page.seeds.users if user.ref == record.owner_ref]
     assert (user.name, user.read_fields) == ("Profile has been removed", None)
-
-
-async def test_people_of_a_company_are_listed_by_id_and_cost_one_call_a_page() -> None:
-    async with playground("onlyoffice") as ground:
-        client = client_of(ground)
-        first = await client.account_contacts_page("15", PageRequest(size=1, selection=EVERYTHING))
-        second = await client.account_contacts_page("15", PageRequest(size=1, position=first.position, selection=EVERYTHING))
-
-        assert calls(ground) == {LOGIN: 1, "GET crm/contact/company/{companyid}/person": 2}
-        nobody = await client.account_contacts_page("x", PageRequest(size=1, selection=EVERYTHING))
-    assert [[row.record.name for row in page.rows] for page in (first, second, nobody)] == [["Kasia Zielińska"], ["Tomasz Wójcik"], []]
-    assert (first.has_more, second.has_more) == (True, False)
-    assert first.rows[0].record.account_ref == Ref("baltic", "15")
-
-
-async def test_opportunities_of_a_company_are_those_that_it_takes_part_in() -> None:
-    async with playground("onlyoffice") as ground:
-        client = client_of(ground)
-        page = await client.account_opportunities_page("22", PageRequest(size=10, selection=TITLES))
-        nothing = await client.account_opportunities_page("Aker", PageRequest(size=10, selection=TITLES))
-
-    assert {row.record.local_id for row in page.rows} == {"106", "133", "166"}
-    assert not nothing.rows
 
 
 async def test_the_base_currency_is_a_setting_where_several_are_basic() -> None:

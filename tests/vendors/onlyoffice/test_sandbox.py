@@ -343,6 +343,28 @@ async def test_filters_select(portal: Portal, params: dict[str, Any], ids: set[i
     assert {row["id"] for row in await portal.get(FILTER, **params)} == ids
 
 
+async def test_a_contact_that_takes_part_in_anything_is_not_looked_for_among_primary_contacts(portal: Portal) -> None:
+    portal.store.deals[105].members = []
+    primary = {row["id"] for row in await portal.get(FILTER, contactid=16)}
+    taking_part = {row["id"] for row in await portal.get(FILTER, contactid=16, contactAlsoIsParticipant="true")}
+    for deal in portal.store.deals.values():
+        deal.members = []
+    portal.store.move(101, 8)
+    nowhere = {row["id"] for row in await portal.get(FILTER, contactid=16, contactAlsoIsParticipant="true")}
+
+    assert primary == {105, 135} and nowhere == {105, 135}
+    assert taking_part == {107, 121, 135, 150}
+
+
+async def test_the_close_date_of_a_record_whose_stage_is_gone_is_the_actual_one(portal: Portal) -> None:
+    wide = {"fromDate": "0002-01-01", "toDate": "9999-12-31"}
+
+    dated = {row["id"]: row for row in await portal.get(FILTER, **wide)}
+
+    assert 135 not in dated and 101 in dated
+    assert next(row for row in await portal.get(FILTER) if row["id"] == 135)["expectedCloseDate"] != NO_DATE
+
+
 async def test_sorting_knows_its_words_and_only_descending_turns_it_round(portal: Portal) -> None:
     values = [row.get("bidValue", 0) for row in await portal.get(FILTER, sortBy="BidValue", sortOrder="descending")]
     ids = [row["id"] for row in await portal.get(FILTER, sortBy="id", sortOrder="desc")]
@@ -520,6 +542,10 @@ async def test_contacts_by_ids_leave_out_the_unknown_and_the_hidden(portal: Port
 
 async def test_staff_and_data_of_a_contact(portal: Portal) -> None:
     assert [row["id"] for row in await portal.get("crm/contact/company/12/person")] == [41, 42]
+    assert await portal.get("crm/contact/company/41/person") == []
+    await portal.call("GET", "crm/contact/company/26/person", status=404)
+    await portal.call("GET", "crm/contact/company/999/person", status=404)
+    await portal.call("GET", "crm/contact/company/0/person", status=400)
     assert [row["data"] for row in await portal.get("crm/contact/44/data")] == ["ole@harbourlines.example", "+45 20 55 54 40"]
 
 

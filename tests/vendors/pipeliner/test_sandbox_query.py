@@ -208,6 +208,54 @@ async def test_operators(call: Caller, field: str, operator: str, value: str, ex
 
 
 @pytest.mark.parametrize(
+    ("operator", "needle", "folded", "pattern"),
+    [
+        ("icontains", "BLANKENESE", True, True),
+        ("icontains", "ÖLSPERREN &", True, True),
+        ("icontains", "ölsperren &", True, False),
+        ("icontains", "KLEINHÜNINGEN", True, False),
+        ("icontains", "crane_ channel", False, True),
+        ("istarts", "quay%berth", False, True),
+        ("iends", "%TUGS", False, True),
+        ("icontains", "crane\\, channel", False, True),
+        ("icontains", "no such title", False, False),
+    ],
+)
+async def test_texts_are_compared_by_folding_case_or_as_patterns(operator: str, needle: str, *, folded: bool, pattern: bool) -> None:
+    found: list[bool] = []
+    for position in ("folded", "pattern"):
+        async with calling(text_match=position) as call:
+            found.append(bool(await call.rows("Opportunities", **{"filter[name]": needle, "filter-op[name]": operator})))
+
+    assert found == [folded, pattern]
+
+
+@pytest.mark.parametrize(("position", "counts"), [("microseconds", [1, 1, 0, 0]), ("seconds", [1, 0, 1, 0])])
+async def test_a_filter_of_instants_may_look_at_whole_seconds_only(position: str, counts: list[int]) -> None:
+    async with calling(filter_instants=position) as call:
+        row = await call.deal("Old stock: capstans")  # the oldest one
+        second = row["created"][:19]
+
+        found = [
+            len(
+                await call.rows("Opportunities", **{"filter[name]": row["name"], "filter[created]": second, "filter-op[created]": operator})
+            )
+            for operator in ("gte", "gt", "lte", "lt")
+        ]
+
+    assert found == counts
+
+
+async def test_links_come_in_the_order_of_their_opportunities(call: Caller) -> None:
+    account_id = (await call.rows("LeadOpptyAccountRelations", first=1))[0]["account_id"]
+
+    rows = await walk(call, "LeadOpptyAccountRelations", first=2, **{"filter[account_id]": account_id, "order-by": "lead_oppty_id"})
+
+    assert [(row["lead_oppty_id"], row["id"]) for row in rows] == sorted((row["lead_oppty_id"], row["id"]) for row in rows)
+    assert {row["account_id"] for row in rows} == {account_id}
+
+
+@pytest.mark.parametrize(
     ("field", "operator", "opposite", "value"),
     [
         ("name", "eq", "not-eq", "Deck lighting 2027"),

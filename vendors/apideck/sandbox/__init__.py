@@ -41,6 +41,7 @@ def _build(setup: SandboxSetup) -> web.Application:
         warnings=options["warnings"] == "present",
         filtered_relations=options["filtered_relations"],
         filters_supported=options["filters"] == "supported",
+        sorts_supported=options["sorts"] == "supported",
         pipelines_paged=options["pipelines_paging"] == "supported",
         unsupported_status=options["unsupported_status"],
     )
@@ -79,8 +80,9 @@ SANDBOX = SandboxKind(
             ("full", "short"), "full", "short", "Whether a page holds as many rows as asked for, or half although more follow."
         ),
         "filters": Option(
-            ("supported", "unsupported"), "supported", "supported", "Whether the connector can filter and sort (it never filters users)."
+            ("supported", "unsupported"), "supported", "supported", "Whether the connector can filter (it never filters users)."
         ),
+        "sorts": Option(("supported", "unsupported"), "supported", "supported", "Whether the connector can sort."),
         "filtered_relations": Option(
             ("omitted", "present"), "omitted", "omitted", "Whether filtered or sorted opportunities lack their relations, as for hubspot."
         ),

@@ -28,6 +28,7 @@ class Presentation:
     warnings: bool = False
     filtered_relations: Literal["omitted", "present"] = "omitted"
     filters_supported: bool = True
+    sorts_supported: bool = True
     pipelines_paged: bool = True
     unsupported_status: int = 400
 

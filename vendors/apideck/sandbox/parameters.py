@@ -134,7 +134,7 @@ def _refuse_unsupported(resource: Resource, parameters: Parameters, presentation
         keys = [key for key, _ in parameters.search.filters]
         message = f"The connector does not support these filters: {', '.join(keys)}"
         raise RefusedError(status, "UnsupportedFiltersError", message, {"unsupported_filters": keys})
-    if parameters.search.sort_by is not None and not presentation.filters_supported:
+    if parameters.search.sort_by is not None and not presentation.sorts_supported:
         message = f"The connector does not support sorting by {parameters.search.sort_by}"
         raise RefusedError(status, "UnsupportedSortFieldError", message, {"unsupported_sort_field": parameters.search.sort_by})
     if resource.name == "pipelines" and not presentation.pipelines_paged and (parameters.limit is not None or parameters.cursor):

@@ -52,6 +52,12 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "field_case": Option(values=("any", "exact"), default="any", hardest="exact", meaning="whether field names are taken in any case"),
     "empty_filter": Option(values=("refused", "all"), default="refused", hardest="refused", meaning="answer to an empty filter list"),
+    "filter_zone": Option(
+        values=("utc", "west", "east"),
+        default="utc",
+        hardest="west",
+        meaning="time zone in which the days and instants of a filter's ranges are read",
+    ),
     "read_only": Option(
         values=("refused", "ignored"), default="refused", hardest="ignored", meaning="a new value written to a read-only field"
     ),

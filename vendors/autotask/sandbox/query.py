@@ -5,11 +5,12 @@ Source: Autotask REST "Basic query calls" and "Advanced query features" (vendor 
 
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from vendors.autotask.sandbox.fields import Entity, Field
-from vendors.autotask.sandbox.values import UDFS, RefusedError, Row, parse, parse_udf
+from vendors.autotask.sandbox.values import UDFS, RefusedError, Row, instant, parse, parse_udf
 from vendors.sandbox import OptionValue
 
 Predicate = Callable[[Row], bool]
@@ -26,6 +27,9 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "lt": operator.lt,
     "lte": operator.le,
 }
+_RANGES = {"gt", "gte", "lt", "lte"}
+# The zones of the earth that are farthest from UTC.
+_HOURS_BEHIND_UTC = {"utc": 0, "west": 12, "east": -14}
 _TEXT_TESTS: dict[str, Callable[[str, str], bool]] = {
     "beginsWith": str.startswith,
     "endsWith": str.endswith,
@@ -127,8 +131,16 @@ class Reader:
             return lambda row: (got := read(row)) is not None and test(got, text)
         if op not in _COMPARISONS:
             raise RefusedError(f"The operator {op!r} does not exist.")
-        compare, bound = _COMPARISONS[op], _comparable(field, value)
+        compare, bound = _COMPARISONS[op], self._bound(op, field, value)
         return lambda row: (got := read(row)) is not None and compare(got, bound)
+
+    def _bound(self, op: str, field: Field, value: object) -> Any:
+        hours = _HOURS_BEHIND_UTC[str(self._options["filter_zone"])]
+        if not hours or op not in _RANGES or field.type not in {"date", "datetime"}:
+            return _comparable(field, value)
+        # Not documented: that a filter is read in UTC, as records are shown; an option of the sandbox.
+        kept: str = _comparable(replace(field, type="datetime"), value)
+        return instant(datetime.fromisoformat(kept) + timedelta(hours=hours))
 
     def _members(self, field: Field, value: object) -> frozenset[Any]:
         if not isinstance(value, list) or not value:

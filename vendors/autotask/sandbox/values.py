@@ -6,7 +6,7 @@ Unset values are not kept at all: a row holds only what is set.
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 from typing import Any
 
 from vendors.autotask.sandbox.fields import Entity, Field
@@ -66,11 +66,9 @@ def _integer(field: Field, value: object) -> int:
     if isinstance(value, bool):
         # Source: client reports of Contacts.isActive sent as true.
         raise RefusedError(f"Unexpected character encountered while parsing value: {json.dumps(value)[0]}. Path '{field.name}', line 1.")
-    if isinstance(value, int):
-        return value
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, str) and value.removeprefix("-").isdecimal():
+    whole = value.is_integer() if isinstance(value, float) else isinstance(value, str) and value.removeprefix("-").isdecimal()
+    # Not documented; an integer has 32 bits, and what does not fit into them is refused as frameworks of this kind do.
+    if isinstance(value, int | float | str) and (whole or isinstance(value, int)) and abs(int(value)) < _TOO_GREAT[field.type]:
         return int(value)
     raise RefusedError(f"Input string '{json.dumps(value)}' is not a valid integer. Path '{field.name}', line 1.")
 
@@ -100,11 +98,19 @@ def _date(field: Field, value: object) -> str | None:
     return f"{moment.date().isoformat()}T00:00:00.000Z" if moment else None
 
 
+_TOO_GREAT = {"integer": 2**31, "long": 2**63}
+# Not documented; the first year that databases of this kind keep. The last one is left out too, as a zone's hours lead out of it.
+_FIRST_YEAR = 1753
+
+
 def _moment(field: Field, value: object) -> datetime | None:
     if value == "":
         return None
     try:
-        return datetime.fromisoformat(value if isinstance(value, str) else "")
+        moment = datetime.fromisoformat(value if isinstance(value, str) else "")
+        if _FIRST_YEAR <= moment.year < MAXYEAR:
+            return moment
+        raise RefusedError("SqlDateTime overflow. Must be between 1/1/1753 12:00:00 AM and 12/31/9999 11:59:59 PM.")
     except ValueError:
         raise RefusedError(f"Could not convert string to DateTime: {json.dumps(value)}. Path '{field.name}', line 1.") from None
 

@@ -106,6 +106,7 @@ SANDBOX = SandboxKind(
         "the second step of a two-factor login (code by SMS or app)",
         "unpaid (402) and moving (503) portals: use a fault",
         "localized texts: titles and messages are English",
+        "the full-text index of filterValue: texts are found by parts of words",
         "e-mail notifications of isNotify",
         "debug builds, whose errors carry type and stack",
         "access rules of groups; a private record lists people",

@@ -85,10 +85,9 @@ def get_contacts_with_mail(call: ApiCall) -> Answer:
 
 
 def get_staff(call: ApiCall) -> Answer:
-    company_id = call.path_id("companyid")
-    if company_id <= 0:
-        raise bad_request()
-    staff = [contact.id for contact in call.store.contacts.values() if contact.company_id == company_id]
+    """People of a company. Source: ContactDao.AddMember: being added to another company does not end being listed here."""
+    company = call.store.visible_contact(call.user, call.path_id("companyid"))
+    staff = [contact.id for contact in call.store.contacts.values() if company.id in (contact.company_id, *contact.still_listed_by)]
     return [call.view.contact(contact) for contact in call.store.seen_contacts(call.user, staff)]
 
 

@@ -60,7 +60,10 @@ class CustomField:
 
 @dataclass(slots=True, kw_only=True)
 class Contact:
-    """A person or a company: both live in one id space. `share_type` 0 is nobody but the access list, 1 read and write, 2 read."""
+    """A person or a company: both live in one id space. `share_type` 0 is nobody but the access list, 1 read and write, 2 read.
+
+    `still_listed_by` are companies that the person was added to before `company_id`, and that still list it among their people.
+    """
 
     id: int
     is_company: bool
@@ -68,6 +71,7 @@ class Contact:
     first_name: str = ""
     last_name: str = ""
     company_id: int = 0
+    still_listed_by: list[int] = field(default_factory=list[int])
     title: str | None = None
     about: str = ""
     industry: str = ""

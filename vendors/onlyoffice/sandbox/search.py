@@ -50,8 +50,11 @@ def keywords(text: str) -> tuple[str, ...]:
     return tuple(text.split(",", 1)[0].casefold().split())
 
 
-def deal_ids(deals: Iterable[Deal], stages: Mapping[int, Stage], wanted: DealFilter, sort_by: str, *, descending: bool) -> list[int]:
-    conditions = _deal_conditions(wanted, stages)
+def deal_ids(
+    deals: Iterable[Deal], stages: Mapping[int, Stage], wanted: DealFilter, sort_by: str, *, participants: Collection[int], descending: bool
+) -> list[int]:
+    """Ids in order. `participants` are the contacts that take part in any opportunity of the portal, seen by the user or not."""
+    conditions = _deal_conditions(wanted, stages, participants)
     found = [deal for deal in deals if all(condition(deal) for condition in conditions)]
     _sort_deals(found, stages, sort_by, descending=descending)
     return [deal.id for deal in found]
@@ -67,7 +70,7 @@ def contact_ids(
     return [contact.id for contact in found]
 
 
-def _deal_conditions(wanted: DealFilter, stages: Mapping[int, Stage]) -> list[Callable[[Deal], bool]]:
+def _deal_conditions(wanted: DealFilter, stages: Mapping[int, Stage], participants: Collection[int]) -> list[Callable[[Deal], bool]]:
     conditions: list[Callable[[Deal], bool]] = []
     if words := keywords(wanted.text):
         conditions.append(lambda deal: _has_words(f"{deal.title}\n{deal.description or ''}", words))
@@ -78,8 +81,11 @@ def _deal_conditions(wanted: DealFilter, stages: Mapping[int, Stage]) -> list[Ca
     if wanted.tags:
         conditions.append(lambda deal: set(wanted.tags) <= set(deal.tags))
     if wanted.contact_id > 0:
-        also = wanted.contact_also_is_participant
-        conditions.append(lambda deal: deal.contact_id == wanted.contact_id or (also and wanted.contact_id in deal.members))
+        # Source: DealDao.WhereConditional: a contact that takes part in anything is looked for among participants only.
+        if wanted.contact_also_is_participant and wanted.contact_id in participants:
+            conditions.append(lambda deal: wanted.contact_id in deal.members)
+        else:
+            conditions.append(lambda deal: deal.contact_id == wanted.contact_id)
     if wanted.stage_type is not None:
         of_type = {stage.id for stage in stages.values() if stage.stage_type == wanted.stage_type}
         conditions.append(lambda deal: deal.stage_id in of_type)
@@ -134,9 +140,9 @@ def _sort_deals(deals: list[Deal], stages: Mapping[int, Stage], sort_by: str, *,
 
 
 def _close_date(deal: Deal, stages: Mapping[int, Stage]) -> datetime | None:
-    """The expected date of an open opportunity, the actual one of a closed one."""
+    """The expected date of an open opportunity, the actual one of any other. Source: DealDao.GetDealSqlQuery, close_date."""
     stage = stages.get(deal.stage_id)
-    return deal.actual_close_date if stage is not None and stage.stage_type else deal.expected_close_date
+    return deal.expected_close_date if stage is not None and stage.stage_type == 0 else deal.actual_close_date
 
 
 def _has_words(text: str, words: tuple[str, ...]) -> bool:

@@ -81,7 +81,7 @@ class Store:
         self._lists: dict[tuple[object, ...], tuple[int, list[int]]] = {}
         self._totals: dict[tuple[str, DealFilter], tuple[float, int]] = {}
         self._stage_counts: tuple[int, Counter[int]] = (-1, Counter())
-        self._deals_with_contacts: tuple[int, set[int]] = (-1, set())
+        self._linked: tuple[int, set[int]] = (-1, set())
 
     # Reading
 
@@ -125,7 +125,7 @@ class Store:
         if remembered is not None and remembered[0] == self._version:
             return remembered[1]
         visible = [deal for deal in self.deals.values() if self.can_see(user, deal)]
-        ids = deal_ids(visible, self.stages, wanted, sort_by, descending=descending)
+        ids = deal_ids(visible, self.stages, wanted, sort_by, participants=self._participants(), descending=descending)
         if len(self._lists) >= _REMEMBERED_LISTS:
             self._lists.pop(next(iter(self._lists)))
         self._lists[key] = (self._version, ids)
@@ -133,7 +133,7 @@ class Store:
 
     def find_contacts(self, user: Employee, wanted: ContactFilter, sort_by: str, *, descending: bool) -> list[int]:
         visible = [contact for contact in self.contacts.values() if self.can_see_contact(user, contact)]
-        return contact_ids(visible, wanted, sort_by, with_deals=self._contacts_with_deals(), descending=descending)
+        return contact_ids(visible, wanted, sort_by, with_deals=self._participants(), descending=descending)
 
     def total(self, user: Employee, wanted: DealFilter, true_count: int) -> int:
         """The count of a filter, possibly an old one. Source: DealDao.GetDealsCount, cache."""
@@ -363,11 +363,11 @@ class Store:
             raise bad_request()
         return stage
 
-    def _contacts_with_deals(self) -> set[int]:
-        if self._deals_with_contacts[0] != self._version:
-            linked = {contact_id for deal in self.deals.values() for contact_id in (deal.contact_id, *deal.members)}
-            self._deals_with_contacts = (self._version, linked)
-        return self._deals_with_contacts[1]
+    def _participants(self) -> set[int]:
+        """Contacts that take part in an opportunity; being its primary contact alone does not count. Source: table crm_entity_contact."""
+        if self._linked[0] != self._version:
+            self._linked = (self._version, {contact_id for deal in self.deals.values() for contact_id in deal.members})
+        return self._linked[1]
 
 
 def _with_self(access_list: list[str], user: Employee) -> list[str]:

@@ -14,6 +14,18 @@ OPTIONS: Mapping[str, Option] = {
         hardest="none",
         meaning="how several values reach one filter: not at all, as a repeated key, with commas, or as a repeated key with []",
     ),
+    "text_match": Option(
+        values=("folded", "pattern"),
+        default="folded",
+        hardest="pattern",
+        meaning="how icontains compares: by folding case, or as a pattern of SQL in which only ASCII letters have a case",
+    ),
+    "filter_instants": Option(
+        values=("microseconds", "seconds"),
+        default="microseconds",
+        hardest="seconds",
+        meaning="whether a filter on an instant looks at fractions of seconds",
+    ),
     "last_page_cursor": Option(values=("null", "value"), default="null", hardest="value", meaning="end_cursor of the last page"),
     "total": Option(values=("present", "absent"), default="present", hardest="absent", meaning="total of a list"),
     "decimals": Option(values=("string", "number"), default="string", hardest="number", meaning="type of amounts and rates in answers"),

@@ -5,11 +5,13 @@ Source: Pipeliner "Create Opportunity", query parameters of the list calls, and 
 
 import base64
 import binascii
+import functools
 import json
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeAlias
 
@@ -33,6 +35,11 @@ _TEXT_TESTS: dict[str, Callable[[str, str], bool]] = {
     "istarts": lambda mine, asked: mine.casefold().startswith(asked.casefold()),
     "iends": lambda mine, asked: mine.casefold().endswith(asked.casefold()),
 }
+_PATTERN_TESTS: dict[str, Callable[[str, str], bool]] = {
+    "icontains": lambda mine, asked: _is_like(mine, f"%{asked}%"),
+    "istarts": lambda mine, asked: _is_like(mine, f"{asked}%"),
+    "iends": lambda mine, asked: _is_like(mine, f"%{asked}"),
+}
 _ORDER_TESTS: dict[str, Callable[[Any, Any], bool]] = {
     "gt": lambda mine, asked: mine > asked,
     "gte": lambda mine, asked: mine >= asked,
@@ -43,12 +50,30 @@ _OPERATORS = {"eq", "ieq", "not-eq", "not-ieq", "between", *_NO_VALUE, *_TEXT_TE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the vendor's pages leave open about filters: options of the sandbox.
+
+    Args:
+        multi_value: How several values reach one filter: `none`, `repeat`, `comma` or `brackets`.
+        reject_large_first: Refuse a page above the maximum instead of cutting it.
+        by_pattern: Compare texts without regard to case as a pattern of SQL, in which only ASCII letters have a case.
+        whole_seconds: Leave fractions of seconds out when instants are compared.
+    """
+
+    multi_value: str = "none"
+    reject_large_first: bool = False
+    by_pattern: bool = False
+    whole_seconds: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
     """One `filter[field]` with its `filter-op[field]`."""
 
     field: Field
     operator: str
     values: tuple[Any, ...]
+    rules: Rules
 
     def holds(self, mine: Any) -> bool:  # noqa: PLR0911  # a table of operators
         match self.operator:
@@ -71,8 +96,14 @@ class Condition:
             case "between":
                 return mine is not None and self.values[0] <= mine <= self.values[1]
             case _:
-                test = _TEXT_TESTS.get(self.operator) or _ORDER_TESTS[self.operator]
-                return mine is not None and any(test(mine, asked) for asked in self.values)
+                return mine is not None and self._compares(self._rounded(mine))
+
+    def _compares(self, mine: Any) -> bool:
+        test = (self.rules.by_pattern and _PATTERN_TESTS.get(self.operator)) or _TEXT_TESTS.get(self.operator)
+        return any((test or _ORDER_TESTS[self.operator])(mine, self._rounded(asked)) for asked in self.values)
+
+    def _rounded(self, value: Any) -> Any:
+        return value.replace(microsecond=0) if self.rules.whole_seconds and isinstance(value, datetime) else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,14 +134,8 @@ class Page:
     has_next: bool
 
 
-def parse_query(entity: Entity, pairs: Iterable[tuple[str, str]], *, multi_value: str, reject_large_first: bool) -> Query:
-    """Read the query string of a list.
-
-    Args:
-        entity: What is listed.
-        pairs: Names and values, decoded.
-        multi_value: How several values reach one filter: `none`, `repeat`, `comma` or `brackets`.
-        reject_large_first: Refuse a page above the maximum instead of cutting it.
+def parse_query(entity: Entity, pairs: Iterable[tuple[str, str]], rules: Rules) -> Query:
+    """Read the query string of a list, whose names and values are decoded.
 
     Raises:
         RefusedError: A parameter, field, operator or value is not one the vendor knows.
@@ -126,17 +151,17 @@ def parse_query(entity: Entity, pairs: Iterable[tuple[str, str]], *, multi_value
             plain[name] = value
         elif bracketed[1] == "filter-op":
             operators[bracketed[2]] = value
-        elif bracketed[3] and multi_value != "brackets":
+        elif bracketed[3] and rules.multi_value != "brackets":
             raise invalid(f"Invalid parameter '{name}'.")
-        elif bracketed[3] or multi_value == "repeat" or bracketed[2] not in filters:
+        elif bracketed[3] or rules.multi_value == "repeat" or bracketed[2] not in filters:
             filters.setdefault(bracketed[2], []).append(value)
     conditions = tuple(
-        _condition(entity, key, operators.get(key, "eq"), filters.get(key, []), multi_value) for key in sorted({*filters, *operators})
+        _condition(entity, key, operators.get(key, "eq"), filters.get(key, []), rules) for key in sorted({*filters, *operators})
     )
     order = tuple(_order_field(entity, key.strip()) for key in plain.get("order-by", "").split(",") if key.strip())
     first = _number(plain, "first")
     if first is not None and first > MAX_FIRST:
-        if reject_large_first:
+        if rules.reject_large_first:
             raise invalid(f"Parameter 'first' must not exceed {MAX_FIRST}.")
         first = MAX_FIRST
     return Query(
@@ -292,14 +317,14 @@ def _compare(table: Table, row_id: str, order: Sequence[tuple[Field, bool]], mar
     return (row_id > mark_id) - (row_id < mark_id)
 
 
-def _condition(entity: Entity, key: str, operator: str, given: Sequence[str], multi_value: str) -> Condition:
+def _condition(entity: Entity, key: str, operator: str, given: Sequence[str], rules: Rules) -> Condition:
     one = entity.by_key.get(key)
     if one is None or one.name != key or one.kind not in SORTABLE:
         raise invalid(f"Unknown filter field '{key}' of entity {entity.name}.")
     if operator not in _OPERATORS:
         raise invalid(f"Unknown filter operator '{operator}'.")
     if operator in _NO_VALUE:
-        return Condition(field=one, operator=operator, values=())
+        return Condition(field=one, operator=operator, values=(), rules=rules)
     if not given:
         raise invalid(f"Filter operator '{operator}' of field '{key}' needs a value.")
     if operator == "between":
@@ -307,11 +332,12 @@ def _condition(entity: Entity, key: str, operator: str, given: Sequence[str], mu
         bounds = tuple(_value(one, part) for part in given[0].split(","))
         if len(bounds) != 2:  # noqa: PLR2004
             raise invalid(f"Filter operator 'between' of field '{key}' needs two values.")
-        return Condition(field=one, operator=operator, values=bounds)
+        return Condition(field=one, operator=operator, values=bounds, rules=rules)
     if operator in _TEXT_TESTS and one.kind != "text":
         raise invalid(f"Filter operator '{operator}' does not fit field '{key}'.")
-    asked = given[0].split(",") if multi_value == "comma" and one.kind != "text" else given
-    return Condition(field=one, operator=operator, values=tuple(_value(one, text) for text in asked))
+    asked = given[0].split(",") if rules.multi_value == "comma" and one.kind != "text" else given
+    values = tuple(_value(one, text) for text in asked)
+    return Condition(field=one, operator=operator, values=values, rules=rules)
 
 
 def _order_field(entity: Entity, key: str) -> tuple[Field, bool]:
@@ -343,6 +369,17 @@ def _value(one: Field, text: str) -> Any:
 
 def _as_text(value: Any) -> str:
     return value.isoformat(sep=" ") if hasattr(value, "hour") else str(value)
+
+
+def _is_like(text: str, pattern: str) -> bool:
+    return _regex(pattern).fullmatch(text) is not None
+
+
+@functools.lru_cache(maxsize=64)
+def _regex(pattern: str) -> re.Pattern[str]:
+    parts: list[str] = re.findall(r"\\.|.", pattern, re.DOTALL)
+    regex = "".join({"%": ".*", "_": "."}.get(part) or re.escape(part.removeprefix("\\") or part) for part in parts)
+    return re.compile(regex, re.ASCII | re.IGNORECASE | re.DOTALL)
 
 
 def _folded(value: Any) -> Any:

@@ -15,7 +15,7 @@ from aiohttp import web
 from vendors.pipeliner.sandbox.entities import Entity
 from vendors.pipeliner.sandbox.errors import RefusedError, envelope, invalid, not_routed, space_not_found, unknown_type, url_not_found
 from vendors.pipeliner.sandbox.presenting import Presenter, View
-from vendors.pipeliner.sandbox.query import Lists, Page, parse_flag, parse_query, parse_tree
+from vendors.pipeliner.sandbox.query import Lists, Page, Rules, parse_flag, parse_query, parse_tree
 from vendors.pipeliner.sandbox.store import Row, Store
 from vendors.pipeliner.sandbox.writing import Write, Writer
 from vendors.sandbox import OptionValue
@@ -64,6 +64,12 @@ class Api:
         self._clock = clock
         self._recent: deque[float] = deque()
         self._lists = Lists(store)
+        self._rules = Rules(
+            multi_value=str(options["multi_value"]),
+            reject_large_first=options["large_first"] == "reject",
+            by_pattern=options["text_match"] == "pattern",
+            whole_seconds=options["filter_instants"] == "seconds",
+        )
         self._presenter = Presenter(store, options, SPACE_ID)
         self._writer = Writer(store, replaces_links=options["relation_lists"] == "replace")
 
@@ -108,12 +114,7 @@ class Api:
         return handler
 
     async def _list(self, call: Call) -> dict[str, Any]:
-        query = parse_query(
-            call.entity,
-            call.request.query.items(),
-            multi_value=str(self._options["multi_value"]),
-            reject_large_first=self._options["large_first"] == "reject",
-        )
+        query = parse_query(call.entity, call.request.query.items(), self._rules)
         view = View(query.expand, query.only or {})
         self._presenter.check(call.entity, view)
         page = self._lists.page(call.entity.path, query)
