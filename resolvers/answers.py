@@ -10,6 +10,7 @@ from strawberry.types import ExecutionResult as StrawberryResult
 
 from resolvers.context import Context
 from resolvers.errors import is_unexpected, shown
+from resolvers.explain import explanation
 from resolvers.selection import selection_of
 from vendors.calls import MAX_WARNINGS, recording
 
@@ -20,6 +21,7 @@ class Answers(SchemaExtension):
     """Prepares the context of an operation, and shows its errors as clients may see them."""
 
     _is_streamed = False
+    _begun = 0.0
 
     def on_execute(self) -> Iterator[None]:
         """Find what the operation reads, before the first resolver runs."""
@@ -29,6 +31,7 @@ class Answers(SchemaExtension):
         operation = None if document is None else get_operation_ast(document, execution.operation_name)
         if isinstance(execution.context, Context) and document is not None and isinstance(operation, OperationDefinitionNode):
             execution.context.selection = selection_of(schema, document, operation)
+            self._begun = execution.context.clocks.monotonic()
             try:
                 with recording(execution.context.recorder):
                     yield
@@ -50,17 +53,22 @@ class Answers(SchemaExtension):
         yield
 
     def get_results(self) -> dict[str, Any]:
-        """Tell odd data of the vendors as `extensions.warnings`."""
+        """Tell missing exchange rates and odd data of the vendors as `extensions.warnings`, and what was asked to be explained."""
         context = self.execution_context.context
-        if not isinstance(context, Context) or not context.recorder.warnings:
+        if not isinstance(context, Context):
             return {}
-        warnings = dict.fromkeys(context.recorder.warnings)
-        return {
-            "warnings": [
-                {"code": warned.code, "crm": warned.crm, "path": context.warning_paths.get(warned), "message": warned.message}
-                for warned in list(warnings)[:MAX_WARNINGS]
-            ]
-        }
+        warnings: list[dict[str, Any]] = [
+            {"code": "MISSING_RATE", "crm": None, "path": None, "message": message}
+            for message in context.missing_rates.messages(context.rates)
+        ]
+        warnings += [
+            {"code": warned.code, "crm": warned.crm, "path": context.warning_paths.get(warned), "message": warned.message}
+            for warned in dict.fromkeys(context.recorder.warnings)
+        ]
+        told: dict[str, Any] = {"warnings": warnings[:MAX_WARNINGS]} if warnings else {}
+        if (self.execution_context.operation_extensions or {}).get("explain") is True:
+            told["explain"] = explanation(context, (context.clocks.monotonic() - self._begun) * 1_000)
+        return told
 
     def _put_in_order(self, result: object) -> None:
         if not isinstance(result, ExecutionResult | StrawberryResult):

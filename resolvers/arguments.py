@@ -4,10 +4,23 @@ from typing import Annotated
 
 import strawberry
 
-from resolvers.paging import DEFAULT_FIRST, MAX_FIRST
+from resolvers.listing.pages import DEFAULT_FIRST, MAX_FIRST
 
-First = Annotated[int, strawberry.argument(description=f"Number of rows, from 1 to {MAX_FIRST}; {DEFAULT_FIRST} when absent.")]
+First = Annotated[
+    int | None,
+    strawberry.argument(
+        description=f"Number of rows from the start, or behind `after`, from 1 to {MAX_FIRST}; {DEFAULT_FIRST} when absent."
+    ),
+]
 After = Annotated[str | None, strawberry.argument(description="Cursor of the row before the page: a page's `endCursor`.")]
+Last = Annotated[
+    int | None,
+    strawberry.argument(
+        description=f"Number of rows from the end, or before `before`, from 1 to {MAX_FIRST}; {DEFAULT_FIRST} when only `before` is given."
+        " Reading backwards costs one scan of each CRM, which is kept for a while."
+    ),
+]
+Before = Annotated[str | None, strawberry.argument(description="Cursor of the row behind the page: a page's `startCursor`.")]
 CrmKey = Annotated[str, strawberry.argument(description="Key of the CRM, as `crms { key }` lists it.")]
 CrmKeys = Annotated[list[str] | None, strawberry.argument(description="Keys of the CRMs to ask; all when absent.")]
 IncludeDeleted = Annotated[bool, strawberry.argument(description="Whether rows that the vendor keeps as deleted are listed too.")]

@@ -1,13 +1,17 @@
 """What one operation carries, and the protocols that the server fulfils for it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
 
 from graphql import GraphQLError
 
 from resolvers.errors import UserError
+from resolvers.listing.index import IndexStore
+from resolvers.listing.source import Source
 from resolvers.loaders import Loaders
+from resolvers.rates import NO_RATES, MissingRates, Rates
 from vendors.calls import CallRecorder, Warned
 from vendors.errors import ErrorCode
 from vendors.model import EVERYTHING, Selection
@@ -42,19 +46,29 @@ class Context:
         crms: The Crms that the viewer may see, by key, in the order of their keys. Every list of Crms goes through this.
         cursors: Makes and reads cursors.
         clocks: The time.
+        indexes: Keeps what lists have scanned.
+        rates: Exchange rates, the same ones for the whole operation.
+        reporting_currency: The currency that amounts are compared and summed in where a query names none.
         recorder: Collects vendor calls and warnings.
         selection: What the operation reads; set before the first resolver runs.
         list_errors: Errors of single Crms in lists, added to the answer's `errors` once at its end.
         warning_paths: The list that each warning came up in; a warning of records that were read by id belongs to no one place.
+        missing_rates: Counts the amounts that could not be converted, for the answer's warnings.
+        explained: How the Crms contributed to each list, by its path.
     """
 
     crms: Mapping[str, Crm]
     cursors: CursorCodec
     clocks: Clocks
+    indexes: IndexStore
+    rates: Rates = NO_RATES
+    reporting_currency: str | None = None
     recorder: CallRecorder = field(default_factory=CallRecorder)
     selection: Selection = EVERYTHING
     list_errors: list[GraphQLError] = field(default_factory=list[GraphQLError])
     warning_paths: dict[Warned, Sequence[str | int]] = field(default_factory=dict[Warned, Sequence[str | int]])
+    missing_rates: MissingRates = field(default_factory=MissingRates)
+    explained: list[tuple[Sequence[str | int], Sequence[Source]]] = field(default_factory=list[Any])
     _loaders: Loaders | None = None
 
     @property
@@ -62,6 +76,15 @@ class Context:
         if self._loaders is None:
             self._loaders = Loaders(self)
         return self._loaders
+
+    def utc_now(self) -> datetime:
+        return datetime.fromtimestamp(self.clocks.utc_timestamp(), UTC)
+
+    def detached(self) -> "Context":
+        """A context for what outlives the operation, with loaders of its own."""
+        return replace(
+            self, recorder=CallRecorder(), list_errors=[], warning_paths={}, missing_rates=MissingRates(), explained=[], _loaders=None
+        )
 
     def place_warnings(self, warnings: Iterable[Warned], path: Sequence[str | int]) -> None:
         """Note in which list warnings came up; the first one counts."""

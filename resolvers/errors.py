@@ -30,6 +30,20 @@ class DefectError(VendorError):
     code = ErrorCode.INTERNAL
 
 
+class ScanBudgetError(VendorError):
+    """Answering would take reading more of a Crm than its settings permit."""
+
+    code = ErrorCode.SCAN_BUDGET_EXCEEDED
+
+    def __init__(self, crm: Crm) -> None:
+        super().__init__(
+            f"The CRM {crm.key!r} would have to be read further than {crm.scanning.max_rows} rows or {crm.scanning.max_calls} calls. Narrow"
+            " the list by what the vendor evaluates itself (owner, stage, status or account for most; `sources.pushedDown` tells), leave"
+            f" `orderBy` out, or raise `scan_max_rows` and `scan_max_calls` of [crms.{crm.key}].",
+            crm=crm.key,
+        )
+
+
 def contained(defect: Exception, *, crm: str) -> DefectError:
     """Log an unexpected exception, once, and give what the graph shows for it."""
     log.error("reading the CRM %r failed unexpectedly", crm, exc_info=defect)

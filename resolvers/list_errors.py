@@ -8,9 +8,14 @@ from graphql import GraphQLError, GraphQLResolveInfo
 
 from resolvers.context import Context
 from resolvers.errors import vendor_extensions
-from resolvers.paging import Source
+from resolvers.listing.source import Source
 from resolvers.selection import selects
 from vendors.errors import VendorError
+
+
+def is_selected(info: strawberry.Info[Any, Any], *names: str) -> bool:
+    """Whether the answer will hold a field of the last name below ones of the names before it."""
+    return selects(_core_info(info), info.variable_values, *names)
 
 
 def path_of(info: strawberry.Info[Any, Any]) -> list[str | int]:
@@ -20,7 +25,7 @@ def path_of(info: strawberry.Info[Any, Any]) -> list[str | int]:
 
 def report(info: strawberry.Info[Any, Any], sources: Iterable[Source]) -> None:
     """Tell the failures of single Crms in `errors`, unless the operation reads them from `sources`."""
-    if selects(_core_info(info), info.variable_values, "sources"):
+    if is_selected(info, "sources"):
         return
     for source in sources:
         if source.error is not None:

@@ -6,25 +6,27 @@ from typing import Any
 
 import strawberry
 
-from resolvers.arguments import After, CrmKey, CrmKeys, First, GlobalId, GlobalIds, IncludeDeleted
+from resolvers import lists
+from resolvers.arguments import CrmKey, CrmKeys, GlobalId, GlobalIds
 from resolvers.context import Context
 from resolvers.errors import UserError, bad_input, contained
-from resolvers.list_errors import add_list_error, path_of, report
+from resolvers.explain import ListPlan, explain_field
+from resolvers.list_errors import add_list_error
+from resolvers.listing.pages import DEFAULT_FIRST
 from resolvers.loaders.pipelines import pipelines_of
 from resolvers.node_id import NodeId, decode
-from resolvers.paging import DEFAULT_FIRST, checked_first, interleaved
 from resolvers.relation import ASSUMED_SIZE
 from resolvers.types.account import Account
-from resolvers.types.connection import OpportunityConnection
+from resolvers.types.connection import AccountConnection, ContactConnection, OpportunityConnection, UserConnection
 from resolvers.types.contact import Contact
 from resolvers.types.crm import Crm
 from resolvers.types.node import Node
 from resolvers.types.opportunity import Opportunity
 from resolvers.types.pipeline import Pipeline
 from resolvers.types.stage import Stage
+from resolvers.types.summary import OpportunitySummary, opportunity_summary
 from resolvers.types.user import User
 from vendors import model, registry
-from vendors.capabilities import ListsOpportunities, Page, PageRequest, supported
 from vendors.errors import VendorError
 
 _LOADERS = {
@@ -75,39 +77,6 @@ def _crm(info: Info, key: CrmKey) -> Any:
     return info.context.crm(key)
 
 
-async def opportunities(
-    info: Info,
-    first: First = DEFAULT_FIRST,
-    after: After = None,
-    crms: CrmKeys = None,
-    include_deleted: IncludeDeleted = False,  # noqa: FBT002
-) -> Any:
-    context: Context = info.context
-
-    async def fetch(crm: registry.Crm, size: int, position: str | None) -> Page[model.Opportunity]:
-        client = supported(crm.client, ListsOpportunities, crm=crm.key, what="list opportunities")
-        page = await client.opportunities_page(
-            PageRequest(size=size, position=position, selection=context.selection, include_deleted=include_deleted)
-        )
-        for row in page.rows:
-            context.loaders.opportunities_by_ref.seed(row.record)
-        return page
-
-    chosen = context.chosen_crms(crms)
-    page = await interleaved(
-        context,
-        chosen,
-        fetch,
-        first=checked_first(first),
-        after=after,
-        list_name="opportunities",
-        arguments=[include_deleted, None if crms is None else sorted(set(crms))],
-        path=path_of(info),
-    )
-    report(info, page.sources)
-    return page
-
-
 async def pipelines(info: Info, crms: CrmKeys = None) -> Any:
     context: Context = info.context
     chosen = context.chosen_crms(crms)
@@ -148,9 +117,31 @@ class Query:
     crms: list[Crm] = strawberry.field(resolver=_crms, description="All CRMs, by key.", metadata={ASSUMED_SIZE: 5})
     crm: Crm | None = strawberry.field(resolver=_crm, description="One CRM by its key.")
     opportunities: OpportunityConnection | None = strawberry.field(
-        resolver=opportunities,
-        description="Opportunities of all CRMs in one list: the first of every CRM, then the second of every CRM, and so on, each in its"
-        " vendor's native order. A CRM that fails is told in `sources` and does not take the others' rows away.",
+        resolver=lists.opportunities,
+        description="Opportunities of all CRMs in one list, filtered and ordered over all of them. What a vendor cannot evaluate is"
+        " evaluated here, over its pages. A CRM that fails is told in `sources` and does not take the others' rows away.",
+        metadata={ASSUMED_SIZE: DEFAULT_FIRST},
+    )
+    opportunity_summary: OpportunitySummary | None = strawberry.field(
+        resolver=opportunity_summary,
+        description="Counts and sums over opportunities of all CRMs, as a whole and in groups. It costs one scan of each CRM, which is kept"
+        " for a while. A CRM that fails is told in `sources` and by `isComplete`.",
+    )
+    explain: ListPlan | None = explain_field
+    accounts: AccountConnection | None = strawberry.field(
+        resolver=lists.accounts,
+        description="Accounts of all CRMs in one list, each CRM's in its vendor's native order.",
+        metadata={ASSUMED_SIZE: DEFAULT_FIRST},
+    )
+    contacts: ContactConnection | None = strawberry.field(
+        resolver=lists.contacts,
+        description="Contacts of all CRMs in one list, each CRM's in its vendor's native order.",
+        metadata={ASSUMED_SIZE: DEFAULT_FIRST},
+    )
+    users: UserConnection | None = strawberry.field(
+        resolver=lists.users,
+        description="Users of all CRMs in one list, each CRM's in its vendor's order.",
+        metadata={ASSUMED_SIZE: DEFAULT_FIRST},
     )
     opportunity: Opportunity | None = _single("Opportunity", "One opportunity; null when there is none.")
     account: Account | None = _single("Account", "One account; null when there is none.")

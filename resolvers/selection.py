@@ -39,26 +39,27 @@ def selection_of(schema: GraphQLSchema, document: DocumentNode, operation: Opera
     return Selection({name: frozenset(attributes) for name, attributes in walk.attributes.items()})
 
 
-def selects(info: "GraphQLResolveInfo[Any]", variables: Mapping[str, Any], name: str) -> bool:
-    """Whether the answer will hold a field of that name directly below the field that is being resolved."""
+def selects(info: "GraphQLResolveInfo[Any]", variables: Mapping[str, Any], *names: str) -> bool:
+    """Whether the answer will hold a field of the last name below ones of the names before it, below the field that is being resolved."""
     fragments = info.fragments
 
-    def among(selections: SelectionSetNode | None, seen: frozenset[str]) -> bool:
+    def among(selections: SelectionSetNode | None, depth: int, seen: frozenset[str]) -> bool:
         for node in selections.selections if selections else ():
             if _is_left_out(node, variables):
                 continue
             if isinstance(node, FieldNode):
-                found = node.name.value == name
+                is_named = node.name.value == names[depth]
+                found = is_named and (depth + 1 == len(names) or among(node.selection_set, depth + 1, frozenset()))
             elif isinstance(node, InlineFragmentNode):
-                found = among(node.selection_set, seen)
+                found = among(node.selection_set, depth, seen)
             else:
                 spread = node.name.value if isinstance(node, FragmentSpreadNode) else ""
-                found = spread not in seen and spread in fragments and among(fragments[spread].selection_set, seen | {spread})
+                found = spread not in seen and spread in fragments and among(fragments[spread].selection_set, depth, seen | {spread})
             if found:
                 return True
         return False
 
-    return any(among(node.selection_set, frozenset()) for node in info.field_nodes)
+    return any(among(node.selection_set, 0, frozenset()) for node in info.field_nodes)
 
 
 def _is_left_out(node: SelectionNode, variables: Mapping[str, Any]) -> bool:

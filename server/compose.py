@@ -17,6 +17,7 @@ from server.context import ContextMaker
 from server.crms import connect_crms, open_session
 from server.cursors import SignedCursors
 from server.examples import TABS
+from server.indexes import MemoryIndexes
 from server.limits import operation_extensions
 from server.schema import build_schema
 
@@ -36,9 +37,11 @@ def create_server(config: Config) -> Starlette:
                 sleep=asyncio.sleep,
                 jitter=random.random,  # spreads retries, keeps no secret
             )
-            running.append(ContextMaker(crms, cursors))
+            indexes = MemoryIndexes(time.monotonic)
+            running.append(ContextMaker(crms, cursors, indexes=indexes, rates=config.money.rates, reporting_currency=config.money.currency))
             yield
             running.clear()
+            await indexes.close()
 
     def context_factory(connection: HTTPConnection, connection_params: Mapping[str, object]) -> Context:
         del connection, connection_params

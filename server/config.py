@@ -1,4 +1,4 @@
-"""Reads `crms.toml`: the server's settings, and a table per Crm that holds its vendor's.
+"""Reads `crms.toml`: the server's settings, what it knows of money, and a table per Crm that holds its vendor's.
 
 All mistakes of a file are told at once, each by the setting's full name and what to do. Whether credentials are right is not asked
 here: wrong ones are a Crm's state.
@@ -16,11 +16,13 @@ from typing import Any, Final, Literal, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from server.config_mistakes import Mistakes, known, validated
+from server.config_money import MoneyConfig, money_config
 from server.config_secrets import Found, Places, is_loopback, refuse_literals, secret_values, setting_names
+from server.config_values import refuse_unusable
 from server.http.settings import HttpSettings
 from server.limits.model import Limits
 from vendors.errors import ConfigError
-from vendors.registry import Vendor, VendorSettings, all_vendors
+from vendors.registry import Scanning, Vendor, VendorSettings, all_vendors
 
 _D = TypeVar("_D", HttpSettings, Limits)
 
@@ -31,6 +33,7 @@ LIMITS: Final[Mapping[str, float]] = {
     if type(getattr(defaults, field.name)) in {int, float} and field.name != "deadline_seconds"
 }
 _KEY: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_HOST: Final = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 _ORIGIN: Final = re.compile(r"https?://[^/?#@\s*]+")
 _PROXY: Final = re.compile(r"http://[^/\s]+/?")
 
@@ -45,6 +48,10 @@ class ServerSettings(BaseModel):
     allow_public: bool = Field(
         default=False, strict=True, description="Whether host may be an address that other machines reach; clients are not authenticated."
     )
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="Further names that requests may address the server by, without scheme and port; it answers for localhost and host.",
+    )
     cors_origins: tuple[str, ...] = Field(default=(), description="Origins of other web pages that may ask, as scheme://host:port.")
     deadline_seconds: float = Field(
         default=10.0, gt=0, le=300, strict=True, allow_inf_nan=False, description="Time that one operation may take."
@@ -55,6 +62,13 @@ class ServerSettings(BaseModel):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least severe level that is logged.")
     log_format: Literal["text", "json"] = Field(default="text", description="Form of the log: lines of text, or a JSON object a line.")
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _only_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(_HOST.fullmatch(host) for host in hosts):
+            raise ValueError("name each host as crm.example.com, without scheme, port and brackets; there is no wildcard")
+        return hosts
 
     @field_validator("cors_origins")
     @classmethod
@@ -80,6 +94,16 @@ class CrmSettings(BaseModel):
         allow_inf_nan=False,
         description="How long pipelines, users and other small tables are kept before they are read again.",
     )
+    scan_max_rows: int = Field(
+        default=50_000, ge=100, strict=True, description="Rows that one list may read where the vendor does not evaluate all of it."
+    )
+    scan_max_calls: int = Field(default=500, ge=1, strict=True, description="Vendor calls that one list may make for that.")
+    scan_seconds: float = Field(
+        default=60.0, gt=0, strict=True, allow_inf_nan=False, description="How long reading all rows of a list into an index may take."
+    )
+    index_ttl_seconds: float = Field(
+        default=120.0, gt=0, strict=True, allow_inf_nan=False, description="How long such an index is kept before it is read again."
+    )
 
     @field_validator("proxy")
     @classmethod
@@ -100,6 +124,7 @@ class CrmConfig:
     proxy: SecretStr | None
     tls: ssl.SSLContext | None
     table_ttl_seconds: float
+    scanning: Scanning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +134,7 @@ class Config:
     server: ServerSettings
     http: HttpSettings
     limits: Limits
+    money: MoneyConfig
     crms: Mapping[str, CrmConfig]
 
     def secrets(self) -> frozenset[str]:
@@ -131,21 +157,35 @@ def load_config(path: Path, env: Mapping[str, str], *, host: str | None = None, 
     """
     data = _read(path)
     given: dict[str, object] = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    if given and isinstance(data.get("server", {}), dict):
-        data["server"] = {**data.get("server", {}), **given}
     try:
-        return parse_config(data, env, folder=path.parent)
+        return parse_config(data, env, folder=path.parent, given=given)
     except ConfigError as error:
         raise ConfigError(f"{path} has mistakes:\n{error}") from None
 
 
-def parse_config(data: Mapping[str, Any], env: Mapping[str, str], *, folder: Path, vendors: Mapping[str, Vendor] | None = None) -> Config:
-    """Make a configuration from the content of a file in that folder, for the vendors of this installation or others; see `load_config`."""
+def parse_config(
+    data: Mapping[str, Any],
+    env: Mapping[str, str],
+    *,
+    folder: Path,
+    vendors: Mapping[str, Vendor] | None = None,
+    given: Mapping[str, object] | None = None,
+) -> Config:
+    """Make a configuration from the content of a file in that folder; see `load_config`.
+
+    Args:
+        data: The content.
+        env: The environment, for secrets.
+        folder: Where relative paths start.
+        vendors: Those that there are; by default those of this installation.
+        given: Settings of `[server]` that are taken instead of the file's.
+    """
     mistakes = Mistakes()
     for name in data:
-        if name not in {"server", "crms"}:
-            mistakes.add(name, "unknown; a configuration has [server] and [crms.<key>]")
-    server, numbers = _server(data.get("server", {}), mistakes.within("server"))
+        if name not in {"server", "money", "crms"}:
+            mistakes.add(name, "unknown; a configuration has [server], [money] and [crms.<key>]")
+    server, numbers = _server(data.get("server", {}), given or {}, mistakes.within("server"))
+    money = money_config(data.get("money", {}), mistakes.within("money"), folder=folder)
     tables = data.get("crms")
     crms: list[CrmConfig | None] = []
     if isinstance(tables, dict) and tables:
@@ -155,12 +195,13 @@ def parse_config(data: Mapping[str, Any], env: Mapping[str, str], *, folder: Pat
         ]
     else:
         mistakes.add("crms", "configure at least one Crm, as a table [crms.<key>]")
-    if mistakes.lines or server is None:
+    if mistakes.lines or server is None or money is None:
         raise ConfigError("\n".join(mistakes.lines))
     return Config(
         server=server,
         http=_made(HttpSettings, {**numbers, **server.model_dump()}),
         limits=_made(Limits, {**numbers, **server.model_dump()}),
+        money=money,
         crms={crm.key: crm for crm in crms if crm is not None},
     )
 
@@ -178,14 +219,17 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: is not TOML: {error}") from None
 
 
-def _server(value: object, mistakes: Mistakes) -> tuple[ServerSettings | None, Mapping[str, Any]]:
-    """Read `[server]` and, in it, the limits; None when the former has mistakes."""
+def _server(value: object, given: Mapping[str, object], mistakes: Mistakes) -> tuple[ServerSettings | None, Mapping[str, Any]]:
+    """Read `[server]` and, in it, the limits; None when the former has mistakes, of which what is given instead makes no fewer."""
     if not isinstance(value, dict):
         mistakes.add("", "must be a table, [server]")
         return None, {}
     table = cast("dict[str, Any]", value)
     numbers = _limits(table.get("limits", {}), mistakes.within("limits"))
     own = known({name: table[name] for name in table if name != "limits"}, list(ServerSettings.model_fields), mistakes)
+    if given:
+        validated(ServerSettings, own, mistakes)
+    own |= given
     host = own.get("host")
     if isinstance(host, str) and host and not is_loopback(host) and own.get("allow_public") is not True:
         mistakes.add(
@@ -243,17 +287,25 @@ def _crm(key: str, value: object, vendors: Mapping[str, Vendor], places: Places,
         proxy=crm.proxy,
         tls=tls,
         table_ttl_seconds=crm.table_ttl_seconds,
+        scanning=Scanning(
+            max_rows=crm.scan_max_rows,
+            max_calls=crm.scan_max_calls,
+            seconds=crm.scan_seconds,
+            index_ttl_seconds=crm.index_ttl_seconds,
+        ),
     )
 
 
 def _common(found: Found, mistakes: Mistakes) -> CrmSettings | None:
     if "proxy" in found.literals and "@" in found.values["proxy"].get_secret_value():
         mistakes.add("proxy", "a password does not stand in this file; name an environment variable in proxy_env")
-    return validated(CrmSettings, found.values, mistakes, noted=found.missed)
+    unusable = refuse_unusable(found.values, mistakes)
+    return validated(CrmSettings, found.values, mistakes, noted=found.missed | unusable)
 
 
 def _vendor_settings(vendor: Vendor, found: Found, mistakes: Mistakes) -> VendorSettings | None:
-    settings = validated(vendor.settings, found.values, mistakes, noted=found.missed)
+    unusable = refuse_unusable(found.values, mistakes)
+    settings = validated(vendor.settings, found.values, mistakes, noted=found.missed | unusable)
     refuse_literals(found, _origin(vendor.settings, found.values) if settings is None else settings.origin, mistakes)
     return settings
 

@@ -1,9 +1,12 @@
 """Makes the context of every operation."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from resolvers.context import Context, CursorCodec
+from resolvers.listing.index import IndexStore
+from resolvers.rates import NO_RATES, Rates
+from server.indexes import MemoryIndexes
 from vendors.registry import Crm
 
 
@@ -23,12 +26,33 @@ class ContextMaker:
     Args:
         crms: The connected Crms by key.
         cursors: Makes and reads cursors.
+        indexes: Keeps what lists have scanned; in memory when None.
+        rates: Gives the exchange rates for one operation.
+        reporting_currency: The currency that amounts are compared and summed in where a query names none.
     """
 
-    def __init__(self, crms: Mapping[str, Crm], cursors: CursorCodec) -> None:
+    def __init__(
+        self,
+        crms: Mapping[str, Crm],
+        cursors: CursorCodec,
+        *,
+        indexes: IndexStore | None = None,
+        rates: Callable[[], Rates] = lambda: NO_RATES,
+        reporting_currency: str | None = None,
+    ) -> None:
         self._crms = dict(sorted(crms.items()))
         self._cursors = cursors
+        self._rates = rates
+        self._reporting_currency = reporting_currency
         self._clocks = SystemClocks()
+        self._indexes = MemoryIndexes(self._clocks.monotonic) if indexes is None else indexes
 
     def __call__(self) -> Context:
-        return Context(crms=self._crms, cursors=self._cursors, clocks=self._clocks)
+        return Context(
+            crms=self._crms,
+            cursors=self._cursors,
+            clocks=self._clocks,
+            indexes=self._indexes,
+            rates=self._rates(),
+            reporting_currency=self._reporting_currency,
+        )

@@ -59,4 +59,6 @@ def _connect(crm: CrmConfig, session: aiohttp.ClientSession, clock: Clock, sleep
         proxy=None if crm.proxy is None else crm.proxy.get_secret_value(),
         ssl=crm.tls or True,
     )
-    return Crm(key=crm.key, label=crm.label, vendor=crm.vendor, client=crm.vendor.connect(link, crm.settings), link=link)
+    return Crm(
+        key=crm.key, label=crm.label, vendor=crm.vendor, client=crm.vendor.connect(link, crm.settings), link=link, scanning=crm.scanning
+    )

@@ -32,6 +32,7 @@ from vendors.sandbox import SandboxKind
 
 _HOST: Final = "127.0.0.1"
 _ROOT: Final = Path(__file__).parents[1]
+RATES_FILE: Final = Path(__file__).with_name("demo_rates.xml")
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 5.0
 _ADDRESS: Final = re.compile(rb"listens at (http://\S+?:(\d+)),")
@@ -57,7 +58,7 @@ def run(arguments: Namespace) -> int:
 
 
 def configuration(sandboxes: Sequence[SandboxProcess], *, port: int) -> Config:
-    """The configuration of the demo: a Crm per sandbox."""
+    """The configuration of the demo: a Crm per sandbox, and invented exchange rates."""
     crms = {
         sandbox.kind.crm_key: {
             "vendor": sandbox.kind.vendor,
@@ -66,7 +67,8 @@ def configuration(sandboxes: Sequence[SandboxProcess], *, port: int) -> Config:
         }
         for sandbox in sandboxes
     }
-    return parse_config({"server": {"port": port}, "crms": crms}, {}, folder=_ROOT)
+    money = {"currency": "EUR", "rates_file": str(RATES_FILE)}
+    return parse_config({"server": {"port": port}, "money": money, "crms": crms}, {}, folder=_ROOT)
 
 
 async def _serve(listener: socket, port_base: int, scale: int | None) -> None:

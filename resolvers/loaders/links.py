@@ -22,11 +22,19 @@ class LinksByOpportunity:
         self._by_crm: dict[str, _LinksOfCrm] = {}
 
     def load(self, opportunity: Opportunity) -> "asyncio.Future[OpportunityLinks | None]":
+        return self._of(opportunity).load_of(opportunity)
+
+    def seed(self, opportunity: Opportunity, links: OpportunityLinks | None) -> None:
+        """Keep links that hold at least what the operation reads of them."""
+        self._of(opportunity).prime(opportunity.local_id, links)
+        self._context.loaders.seed(None if links is None else links.seeds)
+
+    def _of(self, opportunity: Opportunity) -> "_LinksOfCrm":
         crm = self._context.crms[opportunity.crm]
         loader = self._by_crm.get(crm.key)
         if loader is None:
             loader = self._by_crm[crm.key] = _LinksOfCrm(self._context, crm)
-        return loader.load_of(opportunity)
+        return loader
 
 
 class _LinksOfCrm(PerCrm[OpportunityLinks]):

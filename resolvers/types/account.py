@@ -2,13 +2,15 @@ from typing import Annotated
 
 import strawberry
 
-from resolvers.account_lists import account_contacts, account_opportunities
-from resolvers.relation import attribute, relation
+from resolvers.listing.pages import DEFAULT_FIRST
+from resolvers.lists import account_contacts, opportunities_of
+from resolvers.relation import ASSUMED_SIZE, attribute, relation
 from resolvers.types.connection import ContactConnection, OpportunityConnection
 from resolvers.types.node import CrmRecord, record_type
 from resolvers.types.user import User
 from resolvers.types.values import Address
 from vendors import model
+from vendors.query import Field
 
 
 @record_type(model.Account, "A customer's company.")
@@ -24,8 +26,12 @@ class Account(CrmRecord):
     )
     address: Address | None = attribute("Main postal address.")
     contacts: ContactConnection | None = strawberry.field(
-        resolver=account_contacts, description="People at this company, in the vendor's native order."
+        resolver=account_contacts,
+        description="People at this company, in the vendor's native order.",
+        metadata={ASSUMED_SIZE: DEFAULT_FIRST},
     )
     opportunities: OpportunityConnection | None = strawberry.field(
-        resolver=account_opportunities, description="Opportunities of this company, in the vendor's native order."
+        resolver=opportunities_of(Field.ACCOUNT),
+        description="Opportunities that this company takes part in.",
+        metadata={ASSUMED_SIZE: DEFAULT_FIRST},
     )

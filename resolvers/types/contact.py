@@ -2,10 +2,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from resolvers.relation import attribute, relation
+from resolvers.listing.pages import DEFAULT_FIRST
+from resolvers.lists import opportunities_of
+from resolvers.relation import ASSUMED_SIZE, attribute, relation
+from resolvers.types.connection import OpportunityConnection
 from resolvers.types.node import CrmRecord, record_type
 from resolvers.types.user import User
 from vendors import model
+from vendors.query import Field
 
 if TYPE_CHECKING:
     from resolvers.types.account import Account
@@ -23,3 +27,8 @@ class Contact(CrmRecord):
         "The company the person works for.", loader="accounts_by_ref", key="account_ref"
     )
     owner: User | None = relation("The user who looks after the contact.", loader="users_by_ref", key="owner_ref")
+    opportunities: OpportunityConnection | None = strawberry.field(
+        resolver=opportunities_of(Field.CONTACT),
+        description="Opportunities that the person takes part in.",
+        metadata={ASSUMED_SIZE: DEFAULT_FIRST},
+    )

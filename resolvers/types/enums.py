@@ -76,8 +76,9 @@ described_enum(
         "READ_USERS": "Users can be read.",
         "READ_ACCOUNTS": "Accounts can be read by id.",
         "READ_CONTACTS": "Contacts can be read by id.",
-        "LIST_ACCOUNT_CONTACTS": "The contacts of an account can be listed.",
-        "LIST_ACCOUNT_OPPORTUNITIES": "The opportunities of an account can be listed.",
+        "LIST_ACCOUNTS": "Accounts can be listed.",
+        "LIST_CONTACTS": "Contacts can be listed.",
+        "LIST_USERS": "Users can be listed.",
         "READ_CUSTOM_FIELD_DEFINITIONS": "Definitions of custom fields can be read.",
     },
 )
@@ -128,6 +129,14 @@ class SourceState(StrEnum):
     SKIPPED = "skipped"
 
 
+class CountOrigin(StrEnum):
+    """Where a number of rows comes from."""
+
+    VENDOR = "vendor"
+    SCAN = "scan"
+    UNKNOWN = "unknown"
+
+
 class Consistency(StrEnum):
     """What paging promises while records change."""
 
@@ -168,3 +177,12 @@ __all__ = [
     "Vendor",
     "described_enum",
 ]
+described_enum(
+    CountOrigin,
+    description="Where a number of rows comes from.",
+    texts={
+        "VENDOR": "The vendor counted.",
+        "SCAN": "All rows were read and counted here, at `fetchedAt`.",
+        "UNKNOWN": "Nobody counted: it was not asked for, or the rows could not all be read.",
+    },
+)

@@ -2,10 +2,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from resolvers.relation import attribute, relation
+from resolvers.listing.pages import DEFAULT_FIRST
+from resolvers.lists import opportunities_of
+from resolvers.relation import ASSUMED_SIZE, attribute, relation
+from resolvers.types.connection import OpportunityConnection
 from resolvers.types.enums import StageKind
 from resolvers.types.node import CrmRecord, record_type
 from vendors import model
+from vendors.query import Field
 
 if TYPE_CHECKING:
     from resolvers.types.pipeline import Pipeline
@@ -22,4 +26,7 @@ class Stage(CrmRecord):
     is_archived: bool | None = attribute("Whether new opportunities can no longer enter it.")
     pipeline: Annotated["Pipeline", strawberry.lazy("resolvers.types.pipeline")] | None = relation(
         "The pipeline it belongs to.", loader="pipelines_by_ref", key="pipeline_ref"
+    )
+    opportunities: OpportunityConnection | None = strawberry.field(
+        resolver=opportunities_of(Field.STAGE), description="Opportunities in this stage.", metadata={ASSUMED_SIZE: DEFAULT_FIRST}
     )

@@ -12,12 +12,20 @@ from server.limits import Limits
 from tests.resolvers.graph import SEEDED, Graph, autotask_graph, codes, crm_of
 from vendors.capabilities import ById, Page, PageRequest, Row
 from vendors.model import Opportunity, Pipeline, Ref, Selection, User
+from vendors.query import NOTHING, Condition, Pushdown, Sort
 
 SECRET = "psycopg://admin:hunter2@db"
 MASKED = "Something went wrong on our side; the server's log has it under this request's id."
 
 
-class BrokenClient:
+class EvaluatesNothing:
+    """What a client's list of opportunities needs, where its vendor evaluates nothing."""
+
+    def opportunities_pushdown(self, conditions: Sequence[Condition], sort: Sort | None) -> Pushdown:  # noqa: ARG002
+        return NOTHING
+
+
+class BrokenClient(EvaluatesNothing):
     """A client with a defect in everything it does."""
 
     async def opportunities_page(self, request: PageRequest) -> Page[Opportunity]:
@@ -30,7 +38,7 @@ class BrokenClient:
         raise ZeroDivisionError(SECRET)
 
 
-class HalfBrokenClient:
+class HalfBrokenClient(EvaluatesNothing):
     """A client that lists, and has a defect in reading users."""
 
     async def opportunities_page(self, request: PageRequest) -> Page[Opportunity]:
@@ -44,7 +52,7 @@ class HalfBrokenClient:
         raise RuntimeError(f"{SECRET} {ids} {selection}")
 
 
-class EndlessClient:
+class EndlessClient(EvaluatesNothing):
     """A client that takes no notice of the deadline."""
 
     async def opportunities_page(self, request: PageRequest) -> Page[Opportunity]:

@@ -1,10 +1,16 @@
 """What an amount is in, and what an opportunity is expected to bring."""
 
+from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 import pytest
+from strawberry.types import ExecutionResult
 
-from tests.resolvers.graph import Graph, autotask_graph
+from resolvers.rates import NO_RATES, RateTable
+from server.context import ContextMaker
+from server.cursors import SignedCursors
+from tests.resolvers.graph import Graph, autotask_graph, codes
 from vendors.autotask.sandbox.values import Row
 
 QUERY = """
@@ -125,3 +131,194 @@ async def test_an_amount_is_in_the_currency_of_its_account(company: int, currenc
 
     assert found["amount"]["currency"] == currency
     assert found["expectedRevenue"] == {"amount": "10.00", "currency": currency}
+
+
+FRIDAY, MONDAY = date(2026, 11, 20), date(2026, 11, 16)
+RATES = RateTable(
+    "EUR",
+    [
+        (FRIDAY, {"USD": Decimal("1.0850"), "PLN": Decimal("4.2735"), "NOK": Decimal("11.6480"), "GBP": Decimal("0.86480")}),
+        (MONDAY, {"USD": Decimal("1.0800"), "JPY": Decimal("167.42")}),
+    ],
+)
+CONVERSION = """
+query($currency: String!, $on: Date) {
+  opportunities { nodes { amount { currency in(currency: $currency, on: $on) { amount currency rate rateDate } } } }
+}
+"""
+
+
+def with_rates(graph: Graph, rates: RateTable = RATES) -> Graph:
+    """The same graph, with exchange rates."""
+    crms = {key: ground.crm for key, ground in graph.grounds.items()}
+    graph.make = ContextMaker(crms, SignedCursors(b"a key that only tests have"), rates=lambda: rates)
+    return graph
+
+
+async def conversion(currency: str, on: str | None = None, *, rates: RateTable = RATES, company: int = FJORD_SHIPPING) -> ExecutionResult:
+    """The only opportunity's amount of 100, which its account tells to be in euros, in that currency."""
+    async with autotask_graph(service=1) as graph:
+        table = graph.table("service", "Opportunities")
+        table.rows[table.ids[0]].update(companyID=company, amount=100.0)
+        return await with_rates(graph, rates).answer(CONVERSION, currency=currency, on=on)
+
+
+def amount_of(result: ExecutionResult) -> dict[str, Any]:
+    assert result.errors is None
+    assert result.data is not None
+    return dict(result.data["opportunities"]["nodes"][0]["amount"])
+
+
+def warnings_of(result: ExecutionResult) -> list[dict[str, Any]]:
+    return list((result.extensions or {}).get("warnings", []))
+
+
+@pytest.mark.parametrize(
+    ("currency", "on", "expected"),
+    [
+        ("USD", None, ("108.50", "1.0850", "2026-11-20")),
+        ("USD", "2026-11-20", ("108.50", "1.0850", "2026-11-20")),
+        ("USD", "2026-11-19", ("108.00", "1.0800", "2026-11-16")),
+        ("USD", "2030-01-01", ("108.50", "1.0850", "2026-11-20")),
+        ("JPY", None, ("16742", "167.42", "2026-11-16")),
+        ("EUR", None, ("100.00", "1", "2026-11-20")),
+        ("EUR", "2020-02-29", ("100.00", "1", "2020-02-29")),
+    ],
+)
+async def test_an_amount_in_the_currency_of_its_account_is_converted(currency: str, on: str | None, expected: tuple[str, str, str]) -> None:
+    result = await conversion(currency, on)
+
+    amount, rate, day = expected
+    assert amount_of(result) == {"currency": "EUR", "in": {"amount": amount, "currency": currency, "rate": rate, "rateDate": day}}
+    assert warnings_of(result) == []
+
+
+async def test_without_any_rates_an_amount_is_still_one_in_its_own_currency_today() -> None:
+    before = datetime.now(UTC).date()
+
+    found = amount_of(await conversion("EUR", rates=NO_RATES))
+
+    assert found["in"] | {"rateDate": ""} == {"amount": "100.00", "currency": "EUR", "rate": "1", "rateDate": ""}
+    assert before <= date.fromisoformat(found["in"]["rateDate"]) <= datetime.now(UTC).date()
+
+
+async def test_an_amount_is_converted_through_a_third_currency() -> None:
+    found = amount_of(await conversion("PLN", company=NO_CURRENCY))
+
+    # 100 pounds are 100 / 0.86480 euros, each of 4.2735 zlotys.
+    assert found["currency"] == "GBP"
+    assert found["in"]["amount"] == "494.16"
+    assert Decimal(found["in"]["rate"]).quantize(Decimal("0.0000000001"), rounding=ROUND_HALF_EVEN) == Decimal("4.9416049954")
+
+
+async def test_a_converted_amount_needs_no_other_field_to_know_its_currency() -> None:
+    async with autotask_graph(service=1) as graph:
+        table = graph.table("service", "Opportunities")
+        table.rows[table.ids[0]].update(companyID=FJORD_SHIPPING, amount=100.0)
+        query = '{ opportunities { nodes { amount { in(currency: "USD") { amount } } } } }'
+
+        found = await with_rates(graph).data(query)
+
+    assert found["opportunities"]["nodes"] == [{"amount": {"in": {"amount": "108.50"}}}]
+
+
+@pytest.mark.parametrize(
+    ("currency", "on", "company", "rates", "message"),
+    [
+        (
+            "CHF",
+            None,
+            FJORD_SHIPPING,
+            RATES,
+            (
+                "1 amount in EUR could not be converted to CHF: the exchange rates have no EUR or no CHF on 2026-11-20;"
+                " choose another currency or add it to the rates."
+            ),
+        ),
+        (
+            "USD",
+            "2026-11-15",
+            FJORD_SHIPPING,
+            RATES,
+            "1 amount in EUR could not be converted to USD: there is no rate for the day asked for; ask for a later one, up to 2026-11-20.",
+        ),
+        (
+            "USD",
+            None,
+            FJORD_SHIPPING,
+            NO_RATES,
+            "1 amount in EUR could not be converted to USD: no exchange rates are configured; set money.rates_file or [money.rates].",
+        ),
+        (
+            "USD",
+            None,
+            GONE,
+            RATES,
+            (
+                "1 amount without a currency could not be converted to USD: the CRM does not say what they are in; set the currency there,"
+                " or in the CRM's settings where they have it."
+            ),
+        ),
+    ],
+)
+async def test_what_cannot_be_converted_is_null_and_a_warning_that_says_what_to_do(
+    currency: str, on: str | None, company: int, rates: RateTable, message: str
+) -> None:
+    result = await conversion(currency, on, rates=rates, company=company)
+
+    assert amount_of(result)["in"] is None
+    assert warnings_of(result) == [{"code": "MISSING_RATE", "crm": None, "path": None, "message": message}]
+
+
+async def test_missing_rates_are_counted_by_the_two_currencies() -> None:
+    async with autotask_graph(service=5) as graph:
+        for row, company in zip(
+            graph.table("service", "Opportunities").rows.values(), [FJORD_SHIPPING] * 3 + [NO_CURRENCY] * 2, strict=True
+        ):
+            row["companyID"] = company
+        query = '{ opportunities { nodes { amount { in(currency: "CHF") { amount } yen: in(currency: "SEK") { amount } } } } }'
+
+        result = await with_rates(graph).answer(query)
+
+    assert result.errors is None
+    told = {warning["message"].partition(":")[0] for warning in warnings_of(result)}
+    assert told == {
+        "3 amounts in EUR could not be converted to CHF",
+        "2 amounts in GBP could not be converted to CHF",
+        "3 amounts in EUR could not be converted to SEK",
+        "2 amounts in GBP could not be converted to SEK",
+    }
+
+
+async def test_missing_rates_of_one_operation_are_not_told_by_the_next() -> None:
+    async with autotask_graph(service=1) as graph:
+        await with_rates(graph).answer(CONVERSION, currency="CHF")
+
+        result = await graph.answer(CONVERSION, currency="USD")
+
+    assert warnings_of(result) == []
+
+
+@pytest.mark.parametrize("currency", ["eur", "EURO", "EU", "", "\u20ac", "E1R", "EUR\n", " EUR"])
+async def test_a_currency_is_three_capital_letters(currency: str) -> None:
+    result = await conversion(currency)
+
+    assert codes(result) == ["BAD_USER_INPUT"]
+    assert result.errors is not None
+    assert result.errors[0].message.startswith("`currency` must be three capital letters of ISO 4217, such as EUR, not ")
+    assert result.data is not None
+    assert result.data["opportunities"]["nodes"][0]["amount"]["in"] is None
+
+
+async def test_amounts_of_every_crm_are_converted(graph: Graph) -> None:
+    query = '{ opportunities(first: 100) { nodes { crm { key } amount { amount currency in(currency: "EUR") { amount } } } } }'
+
+    nodes = (await with_rates(graph).data(query))["opportunities"]["nodes"]
+
+    per_euro = {"EUR": Decimal(1), "USD": Decimal("1.0850"), "PLN": Decimal("4.2735"), "NOK": Decimal("11.6480"), "GBP": Decimal("0.86480")}
+    known = [node for node in nodes if node["amount"] is not None and node["amount"]["currency"] in per_euro]
+    assert {node["crm"]["key"] for node in known} == set(graph.grounds)
+    for node in known:
+        amount = node["amount"]
+        exact = Decimal(amount["amount"]) / per_euro[amount["currency"]]
+        assert amount["in"] == {"amount": str(exact.quantize(Decimal("0.01"), rounding=ROUND_HALF_EVEN))}

@@ -40,6 +40,19 @@ class PartlyClient:
         ]
 
 
+class DefectiveClient:
+    """Cannot even make its requests."""
+
+    def __init__(self, link: Link, settings: PartlySettings) -> None:
+        del link, settings
+
+    async def check(self) -> Sequence[EntityCheck]:
+        raise ValueError("hunter2")
+
+
+DEFECTIVE = Vendor(
+    key="defective", label="Defective", settings=PartlySettings, client=DefectiveClient, connect=DefectiveClient, extensions={}
+)
 PARTLY = Vendor(key="partly", label="Partly", settings=PartlySettings, client=PartlyClient, connect=PartlyClient, extensions={})
 
 
@@ -105,6 +118,18 @@ async def test_a_missing_permission_is_told_by_entity_and_what_the_vendor_lacks_
 
     assert lines[1].endswith("ok: deals; forbidden: contacts, people; not supported: pipelines")
     assert lines[2:] == ["", "crms.it (contacts, people): Give it the permission. (FORBIDDEN)"]
+
+
+async def test_a_defect_of_one_adapter_is_none_of_the_network_and_leaves_the_other_crms(caplog: pytest.LogCaptureFixture) -> None:
+    tables = {"it": {"vendor": "partly"}, "odd": {"vendor": "defective"}}
+    config = parse_config({"crms": tables}, {}, folder=Path(), vendors={"partly": PARTLY, "defective": DEFECTIVE})
+
+    lines = await _reported(config)
+
+    assert lines[2].split()[:4] == ["odd", "defective", "unknown", "unknown"]
+    assert "INTERNAL" in lines[-1]
+    assert "hunter2" not in "".join(lines)
+    assert "hunter2" in caplog.text
 
 
 async def test_the_exit_status_tells_whether_everything_works(tmp_path: Path) -> None:

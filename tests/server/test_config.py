@@ -79,6 +79,12 @@ def test_settings_of_the_server_reach_the_http_side_and_the_limits() -> None:
     assert (config.limits.max_depth, config.limits.grace_seconds, config.limits.deadline_seconds) == (7, 2, 4)
 
 
+def test_hosts_reach_the_http_side() -> None:
+    http = parsed({"host": "crm.example", "allow_public": True, "allowed_hosts": ["board.example", "fd00::5"]}).http
+
+    assert (http.host, http.allowed_hosts) == ("crm.example", ("board.example", "fd00::5"))
+
+
 def test_what_is_not_said_about_limits_has_its_default() -> None:
     assert parsed({"limits": {"max_depth": 7}}).limits.max_tokens == parsed().limits.max_tokens == 5_000
 
@@ -100,6 +106,10 @@ def test_what_is_not_said_about_limits_has_its_default() -> None:
         ({"cors_origins": "https://x"}, "server.cors_origins: must be a list, in brackets."),
         ({"cors_origins": ["*"]}, "server.cors_origins: name each origin as scheme://host"),
         ({"cors_origins": ["https://x/board"]}, "server.cors_origins: name each origin as scheme://host"),
+        *(
+            ({"allowed_hosts": [host]}, "server.allowed_hosts: name each host as crm.example.com, without scheme")
+            for host in ("https://crm.example", "crm.example:443", "*.example", "*", "[::1]", "", "a b")
+        ),
         ({"limits": {"max_dept": 1}}, "server.limits.max_dept: unknown; did you mean max_depth?"),
         ({"limits": {"max_depth": 0}}, "server.limits.max_depth: must be a whole number above 0"),
         ({"limits": {"max_depth": 1.5}}, "server.limits.max_depth: must be a whole number above 0"),
@@ -201,7 +211,7 @@ def test_all_mistakes_are_told_at_once() -> None:
 
 
 def test_an_unknown_table_is_a_mistake() -> None:
-    with pytest.raises(ConfigError, match=r"^sever: unknown; a configuration has \[server\] and \[crms.<key>\]"):
+    with pytest.raises(ConfigError, match=r"^sever: unknown; a configuration has \[server\], \[money\] and \[crms.<key>\]"):
         parse_config({"sever": {}, "crms": {"main": GOOD}}, ENV, folder=HERE, vendors={"shop": SHOP})
 
 
@@ -240,6 +250,25 @@ class TestFiles:
 
         assert config.secrets() == {"code", "pass word"}
         assert config.server.port == 9
+
+    @pytest.mark.parametrize(("port", "what"), [('"x"', "must be a whole number"), ("99999", "must be at most 65535")])
+    def test_a_mistake_in_the_file_is_told_also_where_something_else_is_given(self, tmp_path: Path, port: str, what: str) -> None:
+        file = tmp_path / "crms.toml"
+        file.write_text(f"[server]\nport = {port}\n")
+
+        with pytest.raises(ConfigError) as caught:
+            load_config(file, {}, host="127.0.0.1", port=9)
+
+        assert [line.partition(". ")[0] for line in str(caught.value).splitlines() if "port" in line] == [f"server.port: {what}"]
+
+    def test_a_given_host_may_take_the_place_of_one_that_is_not_allowed(self, tmp_path: Path) -> None:
+        file = tmp_path / "crms.toml"
+        file.write_text('[server]\nhost = "0.0.0.0"\n')
+
+        with pytest.raises(ConfigError) as caught:
+            load_config(file, {}, host="127.0.0.1")
+
+        assert "server.host" not in str(caught.value)
 
     def test_a_given_host_is_judged_like_the_files(self, tmp_path: Path) -> None:
         file = tmp_path / "crms.toml"

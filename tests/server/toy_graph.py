@@ -105,6 +105,10 @@ class Query:
         return text
 
     @strawberry.field
+    def half_a_pair(self) -> str:
+        return "\ud800"
+
+    @strawberry.field
     def broken(self) -> str | None:
         raise RuntimeError("private detail")
 
@@ -153,11 +157,11 @@ async def _wait(journal: Journal) -> str:
     return "done"
 
 
-def toy_schema(limits: Limits | None = None, *, clock: Callable[[], float] = time.monotonic) -> strawberry.Schema:
+def toy_schema(limits: Limits | None = None, *, clock: Callable[[], float] = time.monotonic, reads_only: bool = False) -> strawberry.Schema:
     return strawberry.Schema(
         Query,
-        Mutation,
-        Subscription,
+        None if reads_only else Mutation,
+        None if reads_only else Subscription,
         extensions=operation_extensions(limits or Limits(), clock=clock),
         config=StrawberryConfig(disable_field_suggestions=True),
     )
@@ -215,15 +219,23 @@ class Reply:
         )
 
     @property
+    def messages(self) -> list[str]:
+        return [error["message"] for error in self.json.get("errors", [])]
+
+    @property
     def codes(self) -> list[str]:
         return [error["extensions"]["code"] for error in self.json.get("errors", [])]
 
 
 @asynccontextmanager
 async def serving(
-    settings: HttpSettings | None = None, limits: Limits | None = None, *, ready: Callable[[], bool] = lambda: True
+    settings: HttpSettings | None = None,
+    limits: Limits | None = None,
+    *,
+    ready: Callable[[], bool] = lambda: True,
+    reads_only: bool = False,
 ) -> AsyncGenerator[ToyServer]:
-    """Run the toy graph under uvicorn on a free port."""
+    """Run the toy graph under uvicorn on a free port; `reads_only` without mutations and subscriptions."""
     journal = Journal()
 
     def context(connection: HTTPConnection, params: Mapping[str, object]) -> ToyContext:
@@ -231,7 +243,9 @@ async def serving(
         journal.contexts.append(context)
         return context
 
-    app = create_app(schema=toy_schema(limits), context_factory=context, settings=settings or HttpSettings(), ready=ready)
+    app = create_app(
+        schema=toy_schema(limits, reads_only=reads_only), context_factory=context, settings=settings or HttpSettings(), ready=ready
+    )
     listener = listen("127.0.0.1", 0)
     host, port = listener.getsockname()
     server = uvicorn.Server(uvicorn_config(app, host=host, port=port))

@@ -1,0 +1,559 @@
+"""A page of a list over several Crms, put together from their feeds.
+
+Without an order rows come by (rank in the Crm's native order, Crm): the first row of every Crm, then the second of every Crm, and so on.
+With one they come by (its keys, Crm, id). A row is taken only when the next row of every other Crm is known, so no Crm's slowness or
+failure changes the order of what the others give.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from resolvers.errors import bad_input, contained
+from resolvers.listing.criteria import Criteria, Moment, moment_of
+from resolvers.listing.cursor import Cursor, digest_of, opened, sealed
+from resolvers.listing.entries import Entry
+from resolvers.listing.feed import START, Candidate, Feed, IndexFeed, NotSortedError, PagesFeed, Place, Reading, noted
+from resolvers.listing.index import Index, fresh_index, indexed
+from resolvers.listing.kinds import Kind
+from resolvers.listing.money import comparison_currency
+from resolvers.listing.order import Measures, Order, Values
+from resolvers.listing.plan import Plan, plan_of
+from resolvers.listing.source import Source, Strategy, labels
+from resolvers.loaders.pipelines import pipelines_of
+from resolvers.types.enums import Consistency, CountOrigin, SourceState
+from vendors.calls import CallWithheldError, Deadline, current_deadline, deadline_scope, without_calls
+from vendors.capabilities import PageRequest
+from vendors.errors import UnsupportedError, VendorError
+from vendors.model import Record
+from vendors.registry import Crm
+
+if TYPE_CHECKING:
+    from resolvers.context import Context
+
+R = TypeVar("R", bound=Record)
+
+MAX_FIRST: Final = 100
+DEFAULT_FIRST: Final = 25
+# A round of reading gets this share of the time that is left: the rest is for making up for a Crm that took all of it, and for relations.
+_SHARE_OF_DEADLINE: Final = 0.7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Which page of a list is wanted: so many rows behind a cursor, or before one."""
+
+    size: int
+    cursor: str | None
+    is_backward: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing(Generic[R]):
+    """A list, and the page of it that is wanted.
+
+    Args:
+        context: The operation.
+        kind: The kind of its records.
+        crms: The Crms to ask, in the order of their keys.
+        criteria: Finds what its filter means in a Crm.
+        window: The page.
+        identity: What its cursors belong to, as JSON.
+        path: Where it stands in the answer.
+        order: Its order; None for the native one.
+        currency: The currency that amounts are compared in, where the order does.
+        include_deleted: Whether rows that a vendor keeps as deleted belong to it.
+        is_counted: Whether the number of all its rows is wanted.
+    """
+
+    context: "Context"
+    kind: Kind[R]
+    crms: Sequence[Crm]
+    criteria: Callable[[Crm, Moment], Awaitable[Criteria]]
+    window: Window
+    identity: Sequence[object]
+    path: Sequence[str | int]
+    order: Order | None = None
+    currency: str | None = None
+    include_deleted: bool = False
+    is_counted: bool = False
+
+
+@dataclass(slots=True)
+class _Step(Generic[R]):
+    """A row that was taken; its record is None when it has vanished or changed meanwhile, and is passed over."""
+
+    feed: Feed[R]
+    candidate: Candidate[R]
+    record: R | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Connection(Generic[R]):
+    """A page as the graph shows it."""
+
+    records: list[R]
+    sources: list[Source]
+    has_next_page: bool
+    has_previous_page: bool
+    cursor: Callable[[int], str]
+    end_cursor: str | None
+    total_count: int | None = None
+
+    @property
+    def start_cursor(self) -> str | None:
+        return self.cursor(0) if self.records else None
+
+
+def window_of(first: int | None, after: str | None, last: int | None, before: str | None) -> Window:
+    """The page that these arguments mean.
+
+    Raises:
+        UserError: They contradict each other, or a size is not permitted (BAD_USER_INPUT).
+    """
+    if (first is not None or after is not None) and (last is not None or before is not None):
+        raise bad_input("Page forwards with `first` and `after`, or backwards with `last` and `before`, not both at once.")
+    is_backward = last is not None or before is not None
+    size = (last if is_backward else first) if (last if is_backward else first) is not None else DEFAULT_FIRST
+    assert size is not None, "the default stands in"
+    if not 1 <= size <= MAX_FIRST:
+        names = ("last", "before") if is_backward else ("first", "after")
+        raise bad_input(f"`{names[0]}` must be from 1 to {MAX_FIRST}, not {size}; use `{names[1]}` for more.")
+    return Window(size=size, cursor=before if is_backward else after, is_backward=is_backward)
+
+
+async def planned_sources(listing: Listing[Any]) -> list[Source]:
+    """How the Crms would contribute to the page, without calling a vendor; what only a call could tell is left open.
+
+    Raises:
+        UserError: As for `read_page`.
+    """
+    page = _Page(listing)
+    with without_calls():
+        return await page.planned()
+
+
+async def read_page(listing: Listing[R]) -> Connection[R]:
+    """Put the page together. A Crm that fails takes nothing away from the others: its source says so.
+
+    Raises:
+        UserError: The cursor is none of ours, or one of another list (INVALID_CURSOR), or amounts are compared in no currency.
+    """
+    return await _Page(listing).read()
+
+
+@dataclass(slots=True)
+class _Part(Generic[R]):
+    """One Crm's part of the page."""
+
+    source: Source
+    place: Place
+    plan: Plan | None = None
+    measures: Measures | None = None
+    feed: Feed[R] | None = None
+    index: Index | None = None
+
+
+@dataclass(slots=True)
+class _Merged(Generic[R]):
+    steps: list[_Step[R]] = field(default_factory=list[Any])
+    shown: int = 0
+
+
+class _Page(Generic[R]):
+    def __init__(self, listing: Listing[R]) -> None:
+        self._listing = listing
+        self._context = listing.context
+        self._order = listing.order
+        self._digest = digest_of(listing.kind.name, listing.identity)
+        window = listing.window
+        argument = "before" if window.is_backward else "after"
+        self._cursor = None if window.cursor is None else opened(self._context, window.cursor, self._digest, self._order, argument)
+        self._today = self._context.utc_now().date() if self._cursor is None else self._cursor.today
+        self._moment = moment_of(self._context, self._today)
+        self._reading = Reading(
+            context=self._context,
+            kind=listing.kind,
+            order=self._order,
+            selection=self._context.selection,
+            include_deleted=listing.include_deleted,
+            path=listing.path,
+            is_backward=window.is_backward,
+        )
+        self._parts = {crm.key: self._part(crm) for crm in listing.crms}
+        if self._order is not None and self._order.needs_rates:
+            comparison_currency(self._context, listing.currency)
+
+    def _part(self, crm: Crm) -> _Part[R]:
+        place = START if self._cursor is None else self._cursor.places.get(crm.key, START)
+        consistency = Consistency.STRICT if crm.vendor.has_strict_pages else Consistency.BEST_EFFORT
+        return _Part(Source(crm=crm, consistency=consistency), place)
+
+    async def read(self) -> Connection[R]:
+        merged: _Merged[R] = _Merged()
+        with deadline_scope(_deadline_of_round()):
+            await asyncio.gather(*(self._guarded(part, self._prepare(part)) for part in self._parts.values()))
+        while merged.shown < self._listing.window.size:
+            taken = self._take(self._listing.window.size - merged.shown)
+            if taken:
+                merged.shown += await self._show(taken)
+                merged.steps += taken
+                continue
+            hungry = [part for part in self._parts.values() if part.feed is not None and part.feed.is_hungry]
+            if not hungry:
+                break
+            await self._fill(hungry, self._listing.window.size - merged.shown)
+        if self._listing.is_counted:
+            with deadline_scope(_deadline_of_round()):
+                await asyncio.gather(*(self._count(part) for part in self._parts.values()))
+        return self._connection(merged)
+
+    async def planned(self) -> list[Source]:
+        """See `planned_sources`."""
+        await asyncio.gather(*(self._guarded(part, self._plan(part)) for part in self._parts.values()))
+        return [part.source for part in self._parts.values()]
+
+    async def _plan(self, part: _Part[R]) -> None:
+        """Prepare as far as that goes without a call."""
+        try:
+            await self._prepare(part)
+        except CallWithheldError:
+            part.source.needs_call = True
+
+    async def _guarded(self, part: _Part[R], doing: Coroutine[Any, Any, None]) -> None:
+        """Do something for one Crm; whatever happens there takes nothing away from the others."""
+        try:
+            await doing
+        except VendorError as error:
+            self._fail(part, error)
+        except Exception as defect:  # noqa: BLE001  # as said
+            self._fail(part, contained(defect, crm=part.source.crm.key))
+
+    def _fail(self, part: _Part[R], error: VendorError) -> None:
+        part.source.fail(error)
+        if part.feed is not None:
+            part.feed.has_failed = True
+
+    async def _prepare(self, part: _Part[R]) -> None:
+        """Decide how the rows of a Crm are found, and get ready for it."""
+        crm, order = part.source.crm, self._order
+        with self._noted(part.source):
+            criteria = await self._listing.criteria(crm, self._moment)
+            ranks = {}
+            if order is not None and order.needs_stages:
+                ranks = {stage.local_id: stage.order for pipeline in await pipelines_of(crm) for stage in pipeline.stages}
+        amount = self._moment.convert(self._listing.currency).amount if order is not None and order.needs_rates else _no_amount
+        part.measures = Measures(amount=amount, stage_ranks=ranks)
+        part.plan = plan = plan_of(self._listing.kind, crm, criteria, order)
+        if plan.criteria is None:
+            return
+        part.source.pushed_down = labels(plan.pushdown.conditions)
+        part.source.evaluated_here = [criterion.label for criterion in plan.residual]
+        if order is None and part.place.is_done and not self._listing.window.is_backward:
+            return
+        part.index = fresh_index(self._context, self._listing.kind, plan, include_deleted=self._listing.include_deleted)
+        part.source.strategy = self._strategy(part, plan)
+        if part.source.strategy is Strategy.INDEX:
+            await self._use_index(part, plan)
+        else:
+            self._use_pages(part, plan)
+
+    def _strategy(self, part: _Part[R], plan: Plan) -> Strategy:
+        needs_index = self._listing.window.is_backward or (part.place.count > 0 and part.place.position is None)
+        if self._order is not None:
+            return Strategy.SORTED_PAGES if plan.pushdown.is_sorted and not needs_index else Strategy.INDEX
+        saves_reading = part.index is not None and bool(plan.residual)
+        return Strategy.INDEX if needs_index or saves_reading else Strategy.PAGES
+
+    def _use_pages(self, part: _Part[R], plan: Plan) -> None:
+        assert part.measures is not None, "made with the plan"
+        is_sorted = self._order is not None
+        if is_sorted:
+            part.source.pushed_down = [*part.source.pushed_down, str(plan.sort)]
+        is_counted = self._listing.is_counted and plan.is_exact
+        part.feed = PagesFeed(self._reading, plan, part.source, part.place, part.measures, is_counted=is_counted, is_sorted=is_sorted)
+
+    async def _use_index(self, part: _Part[R], plan: Plan) -> None:
+        assert part.measures is not None, "made with the plan"
+        part.source.strategy = Strategy.INDEX
+        with self._noted(part.source):
+            index = await self._index(part, plan)
+        place, order, is_backward = part.place, self._order, self._listing.window.is_backward
+        if order is None:
+            ranks: Sequence[int] = range(len(index.entries))
+            start = self._native_start(part, plan, index)
+        else:
+            part.source.evaluated_here = [*part.source.evaluated_here, "orderBy"]
+            identity = (order.keys, self._listing.currency, self._today)
+            ranks = await index.in_order(order, part.measures, identity)
+            start = len(ranks) if is_backward and self._cursor is None else 0
+            passed = place.key(order)
+            if passed is not None:
+                start = index.place_in(ranks, order, part.measures, passed, behind=not is_backward)
+        part.feed = IndexFeed(self._reading, plan, part.source, place, part.measures, index=index, ranks=ranks, start=start)
+        if order is None and is_backward:
+            part.feed.count = self._count_before(part, plan, index)
+
+    def _native_start(self, part: _Part[R], plan: Plan, index: Index) -> int:
+        place = part.place
+        if not self._listing.window.is_backward:
+            return 0 if place.last_id is None else index.behind(place.last_id, place.count)
+        if self._cursor is None:
+            return len(index.entries)
+        start = 0 if place.last_id is None else index.behind(place.last_id, place.count)
+        is_of_row = self._cursor.row is not None and self._cursor.row == (plan.crm.key, place.last_id)
+        return start - 1 if is_of_row and place.last_id in index.ranks else start
+
+    def _count_before(self, part: _Part[R], plan: Plan, index: Index) -> int:
+        """The number of rows of a Crm before the page that is read backwards."""
+        if self._cursor is None:
+            return sum(map(plan.matches, index.entries))
+        is_of_row = self._cursor.row is not None and self._cursor.row == (plan.crm.key, part.place.last_id)
+        return part.place.count - 1 if is_of_row else part.place.count
+
+    def _take(self, most: int) -> list[_Step[R]]:
+        """Take rows for as long as it is certain which comes next."""
+        steps: list[_Step[R]] = []
+        is_backward = self._listing.window.is_backward
+        while len(steps) < most:
+            alive = [part.feed for part in self._parts.values() if part.feed is not None and part.feed.is_alive]
+            if not alive or (self._order is not None and any(feed.is_hungry for feed in alive)):
+                break
+            feed = (max if is_backward else min)(alive, key=self._turn)
+            if not feed.buffer:
+                break
+            candidate = feed.buffer.popleft()
+            feed.count += -1 if is_backward else 1
+            feed.last_taken = candidate
+            steps.append(_Step(feed, candidate))
+        return steps
+
+    def _turn(self, feed: Feed[R]) -> Any:
+        """When it is a feed's turn."""
+        crm = feed.plan.crm.key
+        if self._order is None:
+            return feed.count, crm
+        candidate = feed.buffer[0]
+        return self._order.key(candidate.values, crm, candidate.entry.local_id)
+
+    async def _fill(self, hungry: Sequence[_Part[R]], missing: int) -> None:
+        alive = sum(part.feed is not None and part.feed.is_alive for part in self._parts.values())
+        with deadline_scope(_deadline_of_round()):
+            await asyncio.gather(*(self._guarded(part, self._fill_part(part, -(-missing // alive), missing)) for part in hungry))
+
+    async def _fill_part(self, part: _Part[R], share: int, missing: int) -> None:
+        feed, plan = part.feed, part.plan
+        assert feed is not None, "only such parts are hungry"
+        assert plan is not None, "a feed has a plan"
+        if isinstance(feed, IndexFeed):
+            await feed.fill(missing)
+            return
+        try:
+            await feed.fill(share)
+        except (NotSortedError, UnsupportedError):
+            if self._order is None:
+                raise
+            last = feed.last_taken
+            if last is not None:
+                part.place = Place(values=last.values, last_crm=plan.crm.key, last_id=last.entry.local_id)
+            part.source.pushed_down = labels(plan.pushdown.conditions)
+            await self._use_index(part, plan)
+
+    async def _show(self, steps: list[_Step[R]]) -> int:
+        """Give the rows that were taken their records, and tell how many there are. Rows of a Crm that fails meanwhile are given back."""
+        lacking: dict[str, list[_Step[R]]] = {}
+        for step in steps:
+            if step.candidate.record is None:
+                lacking.setdefault(step.feed.plan.crm.key, []).append(step)
+            else:
+                step.record = step.candidate.record
+        with deadline_scope(_deadline_of_round()):
+            await asyncio.gather(*(self._guarded(self._parts[key], self._read_records(of_crm)) for key, of_crm in lacking.items()))
+        for key in lacking:
+            feed = self._parts[key].feed
+            if feed is not None and feed.has_failed:
+                steps[:] = [step for step in steps if step.feed is not feed]
+                feed.buffer.clear()
+        for step in steps:
+            step.feed.source.rows += step.record is not None
+        return sum(step.record is not None for step in steps)
+
+    async def _read_records(self, steps: Sequence[_Step[R]]) -> None:
+        """Read rows that an index told, and see whether they still belong to the list."""
+        feed, kind = steps[0].feed, self._listing.kind
+        plan = feed.plan
+        selection = self._context.selection.including(kind.selection(plan.columns))
+        with feed.noted():
+            found = await kind.by_ids(plan.crm, [step.candidate.entry.local_id for step in steps], selection)
+            records = [record for record in found.values() if not isinstance(record, VendorError)]
+            entries = await kind.entries(self._context, plan.crm, records, plan.columns)
+        belongs = {
+            record.local_id
+            for record, entry in zip(records, entries, strict=True)
+            if plan.matches(entry) and (self._listing.include_deleted or not getattr(record, "is_deleted", False))
+        }
+        for record in records:
+            kind.seed(self._context.loaders, record)
+        for step in steps:
+            read = found.get(step.candidate.entry.local_id)
+            if isinstance(read, VendorError):
+                feed.source.lose_rows()
+            elif read is not None and read.local_id in belongs:
+                step.record = read
+
+    async def _count(self, part: _Part[R]) -> None:
+        """Find out how many rows a Crm's part of the list has; where that fails, the rows there are stay."""
+        source = part.source
+        try:
+            await self._counted(part)
+        except VendorError as error:
+            source.error = source.error or error
+        except Exception as defect:  # noqa: BLE001  # whatever happens in one Crm takes nothing away from the others
+            source.error = source.error or contained(defect, crm=source.crm.key)
+
+    async def _counted(self, part: _Part[R]) -> None:
+        plan, source, feed = part.plan, part.source, part.feed
+        if plan is None:
+            return
+        if plan.criteria is None:
+            source.total_count, source.total_count_origin = 0, CountOrigin.SCAN
+            return
+        total = feed.total if isinstance(feed, PagesFeed) else None
+        if total is None and plan.is_exact and feed is None and not source.error:
+            with self._noted(source):
+                request = PageRequest(
+                    size=1,
+                    selection=self._listing.kind.selection(()),
+                    include_deleted=self._listing.include_deleted,
+                    where=plan.pushdown.conditions,
+                    count=True,
+                )
+                total = (await self._listing.kind.page(plan.crm, request)).total
+        if total is not None:
+            source.total_count, source.total_count_origin = total, CountOrigin.VENDOR
+            return
+        with self._noted(source):
+            index = feed.index if isinstance(feed, IndexFeed) else await self._index(part, plan)
+        if not index.dropped:
+            source.total_count, source.total_count_origin = sum(map(plan.matches, index.entries)), CountOrigin.SCAN
+
+    async def _index(self, part: _Part[R], plan: Plan) -> Index:
+        """The index of a Crm's part, filled if there is none."""
+        if part.index is None:
+            part.index = await indexed(self._context, self._listing.kind, plan, include_deleted=self._listing.include_deleted)
+            part.source.rows_scanned += len(part.index.entries)
+        else:
+            part.source.cache_hits += 1
+        return part.index
+
+    def _noted(self, source: Source) -> AbstractContextManager[None]:
+        return noted(self._context, source, self._listing.path)
+
+    def _connection(self, merged: _Merged[R]) -> Connection[R]:
+        is_backward = self._listing.window.is_backward
+        parts, steps = self._parts, merged.steps
+        has_more = any(part.feed is not None and (part.feed.is_alive or part.feed.has_stopped) for part in parts.values())
+        for part in parts.values():
+            if part.feed is None and part.source.error is None and part.plan is not None:
+                part.source.status = SourceState.SKIPPED
+        if is_backward:
+            steps.reverse()
+        shown = [(index, step) for index, step in enumerate(steps) if step.record is not None]
+        trail = _Trail(parts, steps, self._order, is_backward=is_backward)
+
+        def cursor_at(count: int, *, is_end: bool = False) -> str:
+            made = Cursor(
+                today=self._today,
+                row=trail.row(count),
+                values=trail.values(count),
+                places=trail.places(count, is_end=is_end),
+            )
+            return sealed(self._context, made, self._digest, self._order)
+
+        has_stopped = any(part.feed is not None and part.feed.has_stopped for part in parts.values())
+        end = None
+        if has_stopped:
+            end = cursor_at(len(steps), is_end=True)
+        elif shown:
+            end = cursor_at(shown[-1][0] + 1)
+        counts = [part.source.total_count for part in parts.values()]
+        self._tell_missing_rates()
+        return Connection(
+            records=[step.record for _, step in shown if step.record is not None],
+            sources=[part.source for part in parts.values()],
+            has_next_page=self._cursor is not None if is_backward else has_more,
+            has_previous_page=has_more if is_backward else self._cursor is not None,
+            cursor=lambda index: cursor_at(shown[index][0] + 1),
+            end_cursor=end,
+            total_count=sum(count for count in counts if count is not None) if None not in counts else None,
+        )
+
+    def _tell_missing_rates(self) -> None:
+        for converter in self._moment.converters:
+            converter.tell()
+
+
+class _Trail(Generic[R]):
+    """How far the list has come in every Crm after each of the rows that were taken."""
+
+    def __init__(self, parts: Mapping[str, _Part[R]], steps: Sequence[_Step[R]], order: Order | None, *, is_backward: bool) -> None:
+        self._parts = parts
+        self._steps = steps
+        self._order = order
+        self._base = {
+            key: part.feed.base
+            if is_backward and order is None and isinstance(part.feed, IndexFeed) and not part.feed.has_failed
+            else part.place
+            for key, part in parts.items()
+        }
+
+    def row(self, count: int) -> tuple[str, str] | None:
+        """The last of that many rows."""
+        if not count:
+            return None
+        step = self._steps[count - 1]
+        return step.feed.plan.crm.key, step.candidate.entry.local_id
+
+    def values(self, count: int) -> Values | None:
+        """What the last of that many rows is compared by."""
+        return self._steps[count - 1].candidate.values if count and self._order is not None else None
+
+    def places(self, count: int, *, is_end: bool) -> dict[str, Place]:
+        """The places after that many rows; at the end of a page that reading stopped for, behind what was looked at."""
+        places = dict(self._base)
+        for step in self._steps[:count]:
+            key, candidate = step.feed.plan.crm.key, step.candidate
+            places[key] = Place(
+                count=places[key].count + 1,
+                position=candidate.position,
+                last_id=candidate.entry.local_id,
+                values=candidate.values if self._order is not None else None,
+                last_crm=key if self._order is not None else None,
+            )
+        later = {step.feed.plan.crm.key for step in self._steps[count:]}
+        for key, part in self._parts.items():
+            places[key] = self._settled(part, places[key], count, is_last=key not in later, is_end=is_end)
+        return places
+
+    def _settled(self, part: _Part[R], place: Place, count: int, *, is_last: bool, is_end: bool) -> Place:
+        feed = part.feed
+        is_failed = part.source.error is not None and (feed is None or feed.has_failed)
+        if is_end and isinstance(feed, PagesFeed) and not feed.buffer:
+            place = replace(place, position=feed.resumes_at)
+        row, values = self.row(count), self.values(count)
+        if self._order is not None:
+            # What comes before the last row has been given, by whichever Crm; one that failed still owes its rows.
+            return place if is_failed or row is None or values is None else replace(place, values=values, last_crm=row[0], last_id=row[1])
+        is_over = feed is None or not (feed.is_alive or feed.has_stopped)
+        return replace(place, is_done=place.is_done or (is_over and is_last and not is_failed and part.plan is not None))
+
+
+def _deadline_of_round() -> Deadline | None:
+    whole = current_deadline()
+    return None if whole is None else Deadline(whole.clock() + whole.remaining() * _SHARE_OF_DEADLINE, whole.clock)
+
+
+def _no_amount(_: Entry) -> None:
+    """Stand in where an order compares no amounts."""

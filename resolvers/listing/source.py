@@ -1,0 +1,57 @@
+"""How one Crm contributed to a list, for `sources` and for whoever wants to know why a list took as long as it did."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from resolvers.types.enums import Consistency, CountOrigin, SourceState
+from vendors.errors import MalformedReplyError, VendorError
+from vendors.query import Condition
+from vendors.registry import Crm
+
+
+class Strategy(StrEnum):
+    """How the rows of a Crm are found."""
+
+    PAGES = "pages"
+    SORTED_PAGES = "sorted_pages"
+    INDEX = "index"
+    NONE = "none"
+
+
+@dataclass(slots=True, kw_only=True)
+class Source:
+    """How one Crm contributed to a page."""
+
+    crm: Crm
+    status: SourceState = SourceState.OK
+    error: VendorError | None = None
+    consistency: Consistency = Consistency.STRICT
+    fetched_at: datetime | None = None
+    vendor_calls: int = 0
+    rows: int = 0
+    pushed_down: Sequence[str] = ()
+    evaluated_here: Sequence[str] = ()
+    total_count: int | None = None
+    total_count_origin: CountOrigin = CountOrigin.UNKNOWN
+    strategy: Strategy = Strategy.NONE
+    pages: int = 0
+    rows_scanned: int = 0
+    cache_hits: int = 0
+    milliseconds: float = 0.0
+    needs_call: bool = False
+
+    def fail(self, error: VendorError) -> None:
+        """Note that the Crm's part is missing, or that the rest of it is."""
+        self.error = error
+        self.status = SourceState.PARTIAL if self.rows else SourceState.FAILED
+
+    def lose_rows(self) -> None:
+        """Note that rows could not be read and are left out."""
+        self.status = SourceState.PARTIAL
+        self.error = MalformedReplyError(f"Rows of the CRM {self.crm.key!r} cannot be read and are left out.", crm=self.crm.key)
+
+
+def labels(conditions: Sequence[Condition]) -> list[str]:
+    return [str(condition) for condition in conditions]
