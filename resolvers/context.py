@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from graphql import GraphQLError
 
@@ -16,6 +16,9 @@ from vendors.calls import CallRecorder, Warned
 from vendors.errors import ErrorCode
 from vendors.model import EVERYTHING, Selection
 from vendors.registry import Crm
+
+if TYPE_CHECKING:
+    from resolvers.listing.parents import Siblings
 
 
 class CursorCodec(Protocol):
@@ -54,6 +57,7 @@ class Context:
         list_errors: Errors of single Crms in lists, added to the answer's `errors` once at its end.
         warning_paths: The list that each warning came up in; a warning of records that were read by id belongs to no one place.
         missing_rates: Counts the amounts that could not be converted, for the answer's warnings.
+        siblings: Lists that hang on several records and are read together.
         explained: How the Crms contributed to each list, by its path.
     """
 
@@ -68,6 +72,7 @@ class Context:
     list_errors: list[GraphQLError] = field(default_factory=list[GraphQLError])
     warning_paths: dict[Warned, Sequence[str | int]] = field(default_factory=dict[Warned, Sequence[str | int]])
     missing_rates: MissingRates = field(default_factory=MissingRates)
+    siblings: dict[object, "Siblings"] = field(default_factory=dict[object, Any])
     explained: list[tuple[Sequence[str | int], Sequence[Source]]] = field(default_factory=list[Any])
     _loaders: Loaders | None = None
 
@@ -83,7 +88,14 @@ class Context:
     def detached(self) -> "Context":
         """A context for what outlives the operation, with loaders of its own."""
         return replace(
-            self, recorder=CallRecorder(), list_errors=[], warning_paths={}, missing_rates=MissingRates(), explained=[], _loaders=None
+            self,
+            recorder=CallRecorder(),
+            list_errors=[],
+            warning_paths={},
+            missing_rates=MissingRates(),
+            siblings={},
+            explained=[],
+            _loaders=None,
         )
 
     def place_warnings(self, warnings: Iterable[Warned], path: Sequence[str | int]) -> None:

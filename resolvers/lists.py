@@ -12,7 +12,6 @@ from resolvers.errors import bad_input
 from resolvers.list_errors import is_selected, path_of, report
 from resolvers.listing.criteria import (
     Criteria,
-    Criterion,
     Moment,
     account_criteria,
     checked_filter,
@@ -78,7 +77,7 @@ def opportunity_listing(
     before: str | None,
     crms: list[str] | None,
     include_deleted: bool,
-    of: tuple[Record, Criterion] | None = None,
+    of: tuple[Record, Field] | None = None,
 ) -> Listing[Any]:
     """The list of opportunities that these arguments mean: over all Crms, or of what refers to a record.
 
@@ -91,7 +90,7 @@ def opportunity_listing(
 
     async def criteria(crm: Crm, moment: Moment) -> Criteria:
         found = await opportunity_criteria(context, crm, filter_, moment)
-        return found if found is None or of is None else [of[1], *found]
+        return found if found is None or of is None else [refers_to(of[1], of[0].local_id), *found]
 
     return Listing(
         context=context,
@@ -105,6 +104,7 @@ def opportunity_listing(
         currency=currency,
         include_deleted=include_deleted or (filter_ is not None and filter_.deleted is True),
         is_counted=_is_counted(info),
+        refers=None if of is None else (of[1], of[0].local_id),
     )
 
 
@@ -133,7 +133,7 @@ def opportunities_of(field: Field) -> Callable[..., Awaitable[Any]]:
             before=before,
             crms=None,
             include_deleted=include_deleted,
-            of=(record, refers_to(field, record.local_id)),
+            of=(record, field),
         )
         return await _shown(info, listing, is_of_one=True)
 
@@ -152,13 +152,12 @@ async def account_contacts(  # noqa: PLR0917  # the arguments of the field
     record: Record = self
     context: Context = info.context
     checked_filter(filter, context)
-    of = refers_to(Field.ACCOUNT, record.local_id, kind="contact")
 
     async def criteria(crm: Crm, _: Moment) -> Criteria:
         found = contact_criteria(crm, filter)
-        return None if found is None else [of, *found]
+        return None if found is None else [refers_to(Field.ACCOUNT, record.local_id, kind="contact"), *found]
 
-    listing = _party_listing(info, CONTACTS, criteria, filter, window=(first, after, last, before), crms=None, of=(record, of))
+    listing = _party_listing(info, CONTACTS, criteria, filter, window=(first, after, last, before), crms=None, of=(record, Field.ACCOUNT))
     return await _shown(info, listing, is_of_one=True)
 
 
@@ -215,7 +214,7 @@ def _party_listing(
     *,
     window: tuple[int | None, str | None, int | None, str | None],
     crms: list[str] | None,
-    of: tuple[Record, Criterion] | None = None,
+    of: tuple[Record, Field] | None = None,
 ) -> Listing[R]:
     context: Context = info.context
     checked_filter(filter_, context)
@@ -228,6 +227,7 @@ def _party_listing(
         identity=[_plain(filter_), _plain(crms), None if of is None else of[0].ref],
         path=path_of(info),
         is_counted=_is_counted(info),
+        refers=None if of is None else (of[1], of[0].local_id),
     )
 
 
@@ -241,7 +241,7 @@ async def _shown(info: Info, listing: Listing[R], *, is_of_one: bool = False) ->
     return page
 
 
-def _crms(context: Context, keys: list[str] | None, of: tuple[Record, Criterion] | None) -> Sequence[Crm]:
+def _crms(context: Context, keys: list[str] | None, of: tuple[Record, Field] | None) -> Sequence[Crm]:
     return context.chosen_crms(keys) if of is None else [context.crm(of[0].crm)]
 
 

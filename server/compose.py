@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import secrets
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -20,12 +19,19 @@ from server.examples import TABS
 from server.indexes import MemoryIndexes
 from server.limits import operation_extensions
 from server.schema import build_schema
+from server.store import kept_cursor_key, opened_store
 
 
 def create_server(config: Config) -> Starlette:
-    """Put the server of a configuration together; Crms are connected when it starts, and no vendor is called before a query needs it."""
+    """Put the server of a configuration together; Crms are connected when it starts, and no vendor is called before a query needs it.
+
+    Raises:
+        ConfigError: The store cannot be used.
+    """
     running: list[ContextMaker] = []
-    cursors = SignedCursors(secrets.token_bytes(32))
+    store = opened_store(config.server.store_dir)
+    given = config.server.cursor_key
+    cursors = SignedCursors(kept_cursor_key(store) if given is None else given.get_secret_value().encode())
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None, None]:

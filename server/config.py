@@ -56,6 +56,15 @@ class ServerSettings(BaseModel):
     deadline_seconds: float = Field(
         default=10.0, gt=0, le=300, strict=True, allow_inf_nan=False, description="Time that one operation may take."
     )
+    store_dir: Path = Field(
+        default=Path(".crmgraph"), description="Directory for what outlives the process; a relative one starts at the file's folder."
+    )
+    cursor_key: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="Key that cursors are sealed with, at least 16 characters, the same for servers that stand in for each other; made in"
+        " store_dir when absent.",
+    )
     graphiql: bool = Field(default=True, strict=True, description="Whether browsers get GraphiQL.")
     status_partial_294: bool = Field(
         default=False, strict=True, description="Whether an answer with data and errors has status 294 instead of 200."
@@ -140,7 +149,8 @@ class Config:
     def secrets(self) -> frozenset[str]:
         """Every secret in it, for the log to leave out."""
         proxies = (crm.proxy.get_secret_value() for crm in self.crms.values() if crm.proxy is not None)
-        return frozenset((*proxies, *(secret for crm in self.crms.values() for secret in secret_values(crm.settings))))
+        own = secret_values(self.server)
+        return frozenset((*own, *proxies, *(secret for crm in self.crms.values() for secret in secret_values(crm.settings))))
 
 
 def load_config(path: Path, env: Mapping[str, str], *, host: str | None = None, port: int | None = None) -> Config:
@@ -184,12 +194,13 @@ def parse_config(
     for name in data:
         if name not in {"server", "money", "crms"}:
             mistakes.add(name, "unknown; a configuration has [server], [money] and [crms.<key>]")
-    server, numbers = _server(data.get("server", {}), given or {}, mistakes.within("server"))
+    places = Places(env, folder)
+    server, numbers = _server(data.get("server", {}), given or {}, places, mistakes.within("server"))
     money = money_config(data.get("money", {}), mistakes.within("money"), folder=folder)
     tables = data.get("crms")
     crms: list[CrmConfig | None] = []
     if isinstance(tables, dict) and tables:
-        vendors, places = all_vendors() if vendors is None else vendors, Places(env, folder)
+        vendors = all_vendors() if vendors is None else vendors
         crms = [
             _crm(key, table, vendors, places, mistakes.within(f"crms.{key}")) for key, table in cast("dict[str, object]", tables).items()
         ]
@@ -219,17 +230,24 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: is not TOML: {error}") from None
 
 
-def _server(value: object, given: Mapping[str, object], mistakes: Mistakes) -> tuple[ServerSettings | None, Mapping[str, Any]]:
+def _server(
+    value: object, given: Mapping[str, object], places: Places, mistakes: Mistakes
+) -> tuple[ServerSettings | None, Mapping[str, Any]]:
     """Read `[server]` and, in it, the limits; None when the former has mistakes, of which what is given instead makes no fewer."""
     if not isinstance(value, dict):
         mistakes.add("", "must be a table, [server]")
         return None, {}
     table = cast("dict[str, Any]", value)
     numbers = _limits(table.get("limits", {}), mistakes.within("limits"))
-    own = known({name: table[name] for name in table if name != "limits"}, list(ServerSettings.model_fields), mistakes)
+    own = known({name: table[name] for name in table if name != "limits"}, list(setting_names(ServerSettings)), mistakes)
+    found = places.find(ServerSettings, own, mistakes)
+    own = found.values
     if given:
-        validated(ServerSettings, own, mistakes)
+        validated(ServerSettings, own, mistakes, noted=found.missed)
     own |= given
+    refuse_literals(found, f"http://{own.get('host', '127.0.0.1')}", mistakes)
+    if isinstance(own.get("store_dir", Path(".crmgraph")), str | Path):
+        own["store_dir"] = places.folder / own.get("store_dir", ".crmgraph")
     host = own.get("host")
     if isinstance(host, str) and host and not is_loopback(host) and own.get("allow_public") is not True:
         mistakes.add(
@@ -237,7 +255,7 @@ def _server(value: object, given: Mapping[str, object], mistakes: Mistakes) -> t
             "other machines may reach this address, and clients are not authenticated; use 127.0.0.1, "
             "or set server.allow_public = true if something in front of it guards it",
         )
-    return validated(ServerSettings, own, mistakes), numbers
+    return validated(ServerSettings, own, mistakes, noted=found.missed), numbers
 
 
 def _limits(value: object, mistakes: Mistakes) -> Mapping[str, float]:

@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import uvicorn
@@ -57,8 +58,8 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
-def configuration(sandboxes: Sequence[SandboxProcess], *, port: int) -> Config:
-    """The configuration of the demo: a Crm per sandbox, and invented exchange rates."""
+def configuration(sandboxes: Sequence[SandboxProcess], *, port: int, store: Path) -> Config:
+    """The configuration of the demo: a Crm per sandbox, invented exchange rates, and a store that ends with the sandboxes' data."""
     crms = {
         sandbox.kind.crm_key: {
             "vendor": sandbox.kind.vendor,
@@ -68,20 +69,23 @@ def configuration(sandboxes: Sequence[SandboxProcess], *, port: int) -> Config:
         for sandbox in sandboxes
     }
     money = {"currency": "EUR", "rates_file": str(RATES_FILE)}
-    return parse_config({"server": {"port": port}, "money": money, "crms": crms}, {}, folder=_ROOT)
+    return parse_config({"server": {"port": port, "store_dir": str(store)}, "money": money, "crms": crms}, {}, folder=_ROOT)
 
 
 async def _serve(listener: socket, port_base: int, scale: int | None) -> None:
-    port = listener.getsockname()[1]
     print("Starting the sandboxes ...", flush=True)
-    async with _sandboxes(port_base, scale) as sandboxes:
-        app = create_server(configuration(sandboxes, port=port))
-        server = _Server(uvicorn_config(app, host=_HOST, port=port), lambda: print(_welcome(sandboxes, port), flush=True))
-        with suppress(asyncio.CancelledError):
-            await server.serve(sockets=[listener])
-            await asyncio.sleep(
-                0
-            )  # uvicorn repeats the interrupt that ended it; taken here, it does not disturb the stopping of the sandboxes
+    with TemporaryDirectory(prefix="crmgraph-demo-") as store:
+        async with _sandboxes(port_base, scale) as sandboxes:
+            await _serve_graph(listener, sandboxes, Path(store))
+
+
+async def _serve_graph(listener: socket, sandboxes: Sequence[SandboxProcess], store: Path) -> None:
+    port = listener.getsockname()[1]
+    app = create_server(configuration(sandboxes, port=port, store=store))
+    server = _Server(uvicorn_config(app, host=_HOST, port=port), lambda: print(_welcome(sandboxes, port), flush=True))
+    with suppress(asyncio.CancelledError):
+        await server.serve(sockets=[listener])
+        await asyncio.sleep(0)  # uvicorn repeats the interrupt that ended it; taken here, it does not disturb the stopping of the sandboxes
 
 
 @asynccontextmanager

@@ -6,11 +6,13 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import uvicorn
 
 from server.compose import create_server
 from server.config import parse_config
+from server.demo import RATES_FILE
 from server.http import uvicorn_config
 from vendors.registry import all_sandboxes, all_vendors
 from vendors.sandbox import RunningSandbox, start
@@ -38,13 +40,15 @@ async def live(*, port: int = 0) -> AsyncGenerator[Live, None]:
             stack.push_async_callback(sandbox.stop)
             sandboxes[sandbox.kind.crm_key] = sandbox
         tables = {key: {"vendor": it.kind.vendor, "label": it.kind.label, **it.settings} for key, it in sandboxes.items()}
-        app = create_server(parse_config({"crms": tables}, {}, folder=Path()))
+        server_table = {"store_dir": stack.enter_context(TemporaryDirectory())}
+        money = {"currency": "EUR", "rates_file": str(RATES_FILE)}
+        app = create_server(parse_config({"server": server_table, "money": money, "crms": tables}, {}, folder=Path()))
         with socket.create_server(("127.0.0.1", port)) as listener:
             number = listener.getsockname()[1]
-            server = uvicorn.Server(uvicorn_config(app, host="127.0.0.1", port=number))
-            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            running = uvicorn.Server(uvicorn_config(app, host="127.0.0.1", port=number))
+            serving = asyncio.create_task(running.serve(sockets=[listener]))
             try:
                 yield Live(f"http://127.0.0.1:{number}", sandboxes)
             finally:
-                server.should_exit = True
+                running.should_exit = True
                 await serving

@@ -83,7 +83,7 @@ def checked_filter(filter_: object, context: "Context") -> None:
     """
     for name, value in _given(filter_).items():
         if isinstance(value, list):
-            _check_list(name, cast("list[Any]", value), context)
+            _check_list(name, cast("Sequence[Any]", value), context)
         elif name == "not_":
             checked_filter(value, context)
         elif hasattr(value, "gte"):

@@ -199,7 +199,8 @@ class PagesFeed(Feed[R]):
         self.source.pages += 1
         self.source.fetched_at = reading.context.utc_now()
         self.source.rows_scanned += len(page.rows) + page.dropped
-        self.total = page.total if self.total is None else self.total
+        if self._is_counted and self.total is None:
+            self.total = page.total
         reading.context.loaders.seed(page.seeds)
         records = [row.record for row in page.rows]
         entries = await reading.kind.entries(reading.context, plan.crm, records, plan.columns)

@@ -20,6 +20,7 @@ from resolvers.listing.index import Index, fresh_index, indexed
 from resolvers.listing.kinds import Kind
 from resolvers.listing.money import comparison_currency
 from resolvers.listing.order import Measures, Order, Values
+from resolvers.listing.parents import SharedFeed, siblings_of
 from resolvers.listing.plan import Plan, plan_of
 from resolvers.listing.source import Source, Strategy, labels
 from resolvers.loaders.pipelines import pipelines_of
@@ -28,6 +29,7 @@ from vendors.calls import CallWithheldError, Deadline, current_deadline, deadlin
 from vendors.capabilities import PageRequest
 from vendors.errors import UnsupportedError, VendorError
 from vendors.model import Record
+from vendors.query import Field
 from vendors.registry import Crm
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ class Listing(Generic[R]):
         currency: The currency that amounts are compared in, where the order does.
         include_deleted: Whether rows that a vendor keeps as deleted belong to it.
         is_counted: Whether the number of all its rows is wanted.
+        refers: For a list of what refers to a record: the field that does, and the record's id.
     """
 
     context: "Context"
@@ -79,6 +82,7 @@ class Listing(Generic[R]):
     currency: str | None = None
     include_deleted: bool = False
     is_counted: bool = False
+    refers: tuple[Field, str] | None = None
 
 
 @dataclass(slots=True)
@@ -257,7 +261,7 @@ class _Page(Generic[R]):
         part.source.strategy = self._strategy(part, plan)
         if part.source.strategy is Strategy.INDEX:
             await self._use_index(part, plan)
-        else:
+        elif not await self._use_shared(part, plan):
             self._use_pages(part, plan)
 
     def _strategy(self, part: _Part[R], plan: Plan) -> Strategy:
@@ -266,6 +270,23 @@ class _Page(Generic[R]):
             return Strategy.SORTED_PAGES if plan.pushdown.is_sorted and not needs_index else Strategy.INDEX
         saves_reading = part.index is not None and bool(plan.residual)
         return Strategy.INDEX if needs_index or saves_reading else Strategy.PAGES
+
+    async def _use_shared(self, part: _Part[R], plan: Plan) -> bool:
+        """Read the first rows together with those of other records' lists, if that works; tell whether it did."""
+        refers = self._listing.refers
+        if refers is None or part.place is not START or self._order is not None or self._listing.is_counted:
+            return False
+        assert part.measures is not None, "made with the plan"
+        field, local_id = refers
+        # The same field of the operation, at whichever record: its other arguments are the same.
+        key = plan.crm.key, tuple(step for step in self._listing.path if isinstance(step, str))
+        with self._noted(part.source):
+            siblings = siblings_of(key, self._reading, plan, field, self._listing.window.size)
+            rows = await siblings.load(local_id)
+        if rows is None:
+            return False
+        part.feed = SharedFeed(self._reading, plan, part.source, part.place, part.measures, rows=rows)
+        return True
 
     def _use_pages(self, part: _Part[R], plan: Plan) -> None:
         assert part.measures is not None, "made with the plan"

@@ -47,7 +47,7 @@ def template() -> str:
     limits = [f"# {name} = {toml_value(value)}" for name, value in LIMITS.items()]
     blocks = [
         _HEAD,
-        "\n".join(["[server]", *_lines(ServerSettings)]),
+        "\n".join(["[server]", *_lines(ServerSettings, variables="CRMGRAPH")]),
         "\n".join(["[server.limits]", "# Limits of one operation or request.", *limits]),
         "\n".join(["[money]", *_lines(MoneySettings)]),
         "\n".join([_RATES, *_lines(RateSettings), '# USD = "1.0850"']),
@@ -84,4 +84,4 @@ def _shown(field: FieldInfo) -> Any:
     if field.examples:
         return field.examples[0]
     default = field.get_default(call_default_factory=True) if not field.is_required() else None
-    return "" if default is None else default
+    return "" if default is None else str(default) if isinstance(default, Path) else default

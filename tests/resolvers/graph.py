@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from graphql import GraphQLError
@@ -17,7 +18,7 @@ from tests.contract.conftest import VENDORS
 from tests.playground import Playground, playground
 from vendors.autotask.sandbox.control import API
 from vendors.autotask.sandbox.store import Table
-from vendors.registry import Crm, Link, Vendor, VendorSettings
+from vendors.registry import Crm, Link, Scanning, Vendor, VendorSettings
 from vendors.sandbox import Fault
 
 SEEDED = None
@@ -58,6 +59,10 @@ class Graph:
 
     def mend(self, key: str) -> None:
         self.grounds[key].control.faults.clear()
+
+    def narrow(self, key: str, scanning: Scanning) -> "Graph":
+        """The same graph, with a Crm that may not be scanned as far."""
+        return Graph(self.grounds, more={key: replace(self.grounds[key].crm, scanning=scanning)})
 
     def calls(self, key: str) -> list[str]:
         """What the sandbox of a Crm was asked since the last look."""

@@ -1,0 +1,52 @@
+"""The directory that holds what outlives the process."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+from vendors.errors import ConfigError
+
+_KEY_FILE: Final = "cursor.key"
+_KEY_BYTES: Final = 32
+
+
+def opened_store(path: Path) -> Path:
+    """Make the directory if there is none, for its owner alone.
+
+    Raises:
+        ConfigError: It cannot be made or written to.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"server.store_dir: {path} cannot be made ({error.strerror}); name a directory that the server may write to"
+        ) from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise ConfigError(f"server.store_dir: {path} cannot be written to; name a directory that the server may write to")
+    return path
+
+
+def kept_cursor_key(store: Path) -> bytes:
+    """The key that cursors are sealed with, made once and kept for its owner alone.
+
+    Raises:
+        ConfigError: It cannot be kept or read, or is too short to be one.
+    """
+    file = store / _KEY_FILE
+    try:
+        descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)  # so it is at no moment readable by others
+        with os.fdopen(descriptor, "wb") as new:
+            new.write(secrets.token_bytes(_KEY_BYTES))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise ConfigError(f"server.store_dir: {file} cannot be written ({error.strerror})") from None
+    try:
+        key = file.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"server.store_dir: {file} cannot be read ({error.strerror})") from None
+    if len(key) < _KEY_BYTES:
+        raise ConfigError(f"server.store_dir: {file} is no key; remove it, and a new one is made: cursors of before are then refused")
+    return key
