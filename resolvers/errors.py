@@ -35,11 +35,12 @@ class ScanBudgetError(VendorError):
 
     code = ErrorCode.SCAN_BUDGET_EXCEEDED
 
-    def __init__(self, crm: Crm) -> None:
+    def __init__(self, crm: Crm, *, is_resumable: bool = False) -> None:
+        instead = "ask for the next page, which goes on where this one stopped" if is_resumable else "leave `orderBy` out"
         super().__init__(
             f"The CRM {crm.key!r} would have to be read further than {crm.scanning.max_rows} rows or {crm.scanning.max_calls} calls. Narrow"
-            " the list by what the vendor evaluates itself (owner, stage, status or account for most; `sources.pushedDown` tells), leave"
-            f" `orderBy` out, or raise `scan_max_rows` and `scan_max_calls` of [crms.{crm.key}].",
+            " the list by what the vendor evaluates itself (owner, stage, status or account for most; `sources.pushedDown` tells),"
+            f" {instead}, or raise `scan_max_rows` and `scan_max_calls` of [crms.{crm.key}].",
             crm=crm.key,
         )
 

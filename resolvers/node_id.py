@@ -41,6 +41,6 @@ def decode(text: str, *expected: str) -> NodeId:
     if expected and node.type_name not in expected:
         raise UserError(
             ErrorCode.INVALID_ID,
-            f"{text[:100]!r} is the id of a {node.type_name[:50]}; this field takes the id of a {' or '.join(expected)}.",
+            f"{text[:100]!r} is an id of the type {node.type_name[:50]}; this field takes one of {' or '.join(expected)}.",
         )
     return node

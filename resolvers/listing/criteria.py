@@ -158,6 +158,8 @@ def _party_criteria(  # noqa: C901  # a table of the fields
             case "name":
                 criteria.append(_text("name", Field.NAME, lambda record: record.name, frozenset({"name"}), value))
             case "emails":
+                if not value:
+                    return None
                 criteria.append(_row("emails", {"email"}, _has_email(value)))
             case "active":
                 criteria.append(_row("active", {"is_active"}, _is_active(value)))
@@ -230,7 +232,7 @@ async def _opportunity_criterion(crm: Crm, name: str, value: Any, moment: Moment
             return _range("updatedAt", Field.UPDATED_AT, "updated_at", value)
         case "tags":
             wanted = set(value)
-            return [_row("tags", {"tags"}, lambda entry: not wanted.isdisjoint(entry.tags or ()))]
+            return None if not wanted else [_row("tags", {"tags"}, lambda entry: not wanted.isdisjoint(entry.tags or ()))]
         case "deleted":
             return [_row("deleted", {"is_deleted"}, lambda entry: entry.is_deleted is value)]
         case "archived":
@@ -418,9 +420,8 @@ def _check_range(name: str, wanted: Any) -> None:
     for low, low_key in lower:
         for high, high_key in upper:
             if low > high or (low == high and (low_key, high_key) != ("gte", "lte")):
-                raise bad_input(
-                    f"Nothing can be in the range of `{_graph_name(name)}`: `{low_key}` is above `{high_key}`; exchange the bounds."
-                )
+                relation = "is" if low == high else "is above"
+                raise bad_input(f"Nothing can be in the range of `{_graph_name(name)}`: its `{low_key}` {relation} its `{high_key}`.")
     if any(isinstance(bound, float) and bound != bound for bound in bounds.values()):  # noqa: PLR0124  # not a number
         raise bad_input(f"A bound of `{_graph_name(name)}` is not a number.")
 

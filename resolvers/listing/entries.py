@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from sys import intern
 from typing import TYPE_CHECKING, Any, Final
 
 from vendors.capabilities import LinksOpportunities, ReadsAccounts, supported
@@ -98,8 +99,8 @@ def entry_of(record: Opportunity) -> Entry:
         local_id=record.local_id,
         title=record.title,
         amount=None if amount is None else amount.amount,
-        currency=None if amount is None else amount.currency,
-        currency_of=None if amount is None or amount.currency_of is None else amount.currency_of.local_id,
+        currency=None if amount is None or amount.currency is None else intern(amount.currency),
+        currency_of=None if amount is None or amount.currency_of is None else intern(amount.currency_of.local_id),
         expected_revenue=None if record.expected_revenue is None else record.expected_revenue.amount,
         probability=record.probability_percent,
         status=record.status,
@@ -204,8 +205,8 @@ def _contacts(record: Opportunity) -> tuple[str, ...] | Unread:
 
 
 def _id(ref: Ref | None) -> str | None:
-    return None if ref is None else ref.local_id
+    return None if ref is None else intern(ref.local_id)  # thousands of rows name the same few
 
 
 def _ids(refs: tuple[Ref, ...] | Unread) -> tuple[str, ...] | Unread:
-    return refs if isinstance(refs, Unread) else tuple(ref.local_id for ref in refs)
+    return refs if isinstance(refs, Unread) else tuple(intern(ref.local_id) for ref in refs)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Record)
 
 _MOST_ROWS_AT_ONCE: Final = 1_000
+_FEWEST_ROWS_TO_SIFT: Final = 50
 _BARREN_PAGES: Final = 3
 _BREATH: Final = 5_000
 
@@ -170,7 +171,9 @@ class PagesFeed(Feed[R]):
         return self._before_ties if self.reading.order is not None else self.position
 
     async def fill(self, size: int) -> None:
-        wanted, step, barren, calls = len(self.buffer) + size, size, 0, 0
+        wanted, barren, calls = len(self.buffer) + size, 0, 0
+        # Rows that may not belong to the list, or whose turn comes when a later one is known, are read more at a time.
+        step = size if self.plan.is_exact and not self._is_sorted else max(2 * size, _FEWEST_ROWS_TO_SIFT)
         with self.noted(), recording() as recorder:
             while self.has_more and len(self.buffer) < wanted and not self.has_stopped:
                 seen = await self._read(step)
@@ -251,7 +254,7 @@ class PagesFeed(Feed[R]):
     def _stop(self, *, is_over: bool) -> None:
         self.has_stopped = is_over
         if is_over:
-            self.source.fail(ScanBudgetError(self.plan.crm))
+            self.source.fail(ScanBudgetError(self.plan.crm, is_resumable=True))
         else:  # page after page cannot be read
             self.has_failed = True
             self.source.lose_rows()

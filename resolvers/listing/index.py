@@ -44,6 +44,7 @@ class Index:
         columns: What is known in all of them.
         fetched_at: When the scan began, for people.
         dropped: Number of rows that could not be read and are missing.
+        pages: Number of pages that the scan took.
     """
 
     crm: str
@@ -51,6 +52,7 @@ class Index:
     columns: frozenset[str]
     fetched_at: datetime
     dropped: int = 0
+    pages: int = 0
     ranks: dict[str, int] = field(init=False)
     _orders: dict[Any, "array[int]"] = field(default_factory=dict[Any, "array[int]"], init=False)
 
@@ -140,13 +142,14 @@ async def filled(context: "Context", crm: Crm, kind: Kind[Any], key: IndexKey, c
     fetched_at = context.utc_now()
     rows: list[Any] = []
     position: str | None = None
-    dropped = 0
+    dropped = pages = 0
     with recording() as recorder:
         while True:
             request = PageRequest(
                 size=_SCAN_ROWS, position=position, selection=selection, include_deleted=key.include_deleted, where=key.where
             )
             page = await kind.page(crm, request)
+            pages += 1
             context.loaders.seed(page.seeds)
             rows += await kind.entries(context, crm, [row.record for row in page.rows], columns)
             dropped += page.dropped
@@ -163,4 +166,5 @@ async def filled(context: "Context", crm: Crm, kind: Kind[Any], key: IndexKey, c
         columns=kind.settled(rows, kind.plain_columns | columns),
         fetched_at=fetched_at,
         dropped=dropped,
+        pages=pages,
     )

@@ -45,6 +45,10 @@ class Converter:
         with localcontext(prec=_DIGITS):
             return amount * rate
 
+    def forget(self) -> None:
+        """Do not count what was looked at so far."""
+        self._missing.clear()
+
     def tell(self) -> None:
         """Count, for the answer's warnings, the rows whose amount could not be converted."""
         for currency in self._missing.values():

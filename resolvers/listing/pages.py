@@ -18,7 +18,7 @@ from resolvers.listing.entries import Entry
 from resolvers.listing.feed import START, Candidate, Feed, IndexFeed, NotSortedError, PagesFeed, Place, Reading, noted
 from resolvers.listing.index import Index, fresh_index, indexed
 from resolvers.listing.kinds import Kind
-from resolvers.listing.money import comparison_currency
+from resolvers.listing.money import Converter, comparison_currency
 from resolvers.listing.order import Measures, Order, Values
 from resolvers.listing.parents import SharedFeed, siblings_of
 from resolvers.listing.plan import Plan, plan_of
@@ -124,7 +124,8 @@ def window_of(first: int | None, after: str | None, last: int | None, before: st
     assert size is not None, "the default stands in"
     if not 1 <= size <= MAX_FIRST:
         names = ("last", "before") if is_backward else ("first", "after")
-        raise bad_input(f"`{names[0]}` must be from 1 to {MAX_FIRST}, not {size}; use `{names[1]}` for more.")
+        more = f"; use `{names[1]}` for more" if size > MAX_FIRST else ""
+        raise bad_input(f"`{names[0]}` must be from 1 to {MAX_FIRST}, not {size}{more}.")
     return Window(size=size, cursor=before if is_backward else after, is_backward=is_backward)
 
 
@@ -158,6 +159,7 @@ class _Part(Generic[R]):
     measures: Measures | None = None
     feed: Feed[R] | None = None
     index: Index | None = None
+    converter: Converter | None = None
 
 
 @dataclass(slots=True)
@@ -248,8 +250,8 @@ class _Page(Generic[R]):
             ranks = {}
             if order is not None and order.needs_stages:
                 ranks = {stage.local_id: stage.order for pipeline in await pipelines_of(crm) for stage in pipeline.stages}
-        amount = self._moment.convert(self._listing.currency).amount if order is not None and order.needs_rates else _no_amount
-        part.measures = Measures(amount=amount, stage_ranks=ranks)
+        part.converter = self._moment.convert(self._listing.currency) if order is not None and order.needs_rates else None
+        part.measures = Measures(amount=_no_amount if part.converter is None else part.converter.amount, stage_ranks=ranks)
         part.plan = plan = plan_of(self._listing.kind, crm, criteria, order)
         if plan.criteria is None:
             return
@@ -313,6 +315,8 @@ class _Page(Generic[R]):
             passed = place.key(order)
             if passed is not None:
                 start = index.place_in(ranks, order, part.measures, passed, behind=not is_backward)
+            if part.converter is not None:
+                part.converter.forget()  # the rows of the page count, not all that were sorted
         part.feed = IndexFeed(self._reading, plan, part.source, place, part.measures, index=index, ranks=ranks, start=start)
         if order is None and is_backward:
             part.feed.count = self._count_before(part, plan, index)
@@ -465,6 +469,7 @@ class _Page(Generic[R]):
         if part.index is None:
             part.index = await indexed(self._context, self._listing.kind, plan, include_deleted=self._listing.include_deleted)
             part.source.rows_scanned += len(part.index.entries)
+            part.source.pages += part.index.pages
         else:
             part.source.cache_hits += 1
         return part.index

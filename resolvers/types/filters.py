@@ -116,7 +116,7 @@ class OpportunityFilter:
     deleted: bool | None = _field("Whether the vendor keeps it as deleted; true lists deleted ones only, also without `includeDeleted`.")
     archived: bool | None = _field("Whether it is archived; false also lets those through whose vendor has no archive.")
     overdue: bool | None = _field("Whether it is open although its expected close date has passed (in UTC).")
-    custom_fields: list[CustomFieldFilter] | None = _field("All these custom fields have these values.")
+    custom_fields: list[CustomFieldFilter] | None = _field("All these custom fields have these values; an empty list asks nothing.")
     not_: Optional["OpportunityFilter"] = strawberry.field(  # Strawberry needs a name for the forward reference
         default=None, name="not", description="This does not hold, taken as a whole."
     )

@@ -4,11 +4,13 @@ import json
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from server import graphiql
+from server.examples import TABS
 from tests.e2e.browser import Page, browser_page, find_chromium
-from tests.e2e.test_graphiql import QUERY, RESPONSE, RUN, complaints
+from tests.e2e.test_graphiql import QUERY, RESPONSE, RUN, change_to_tab, complaints
 from tests.live import live
 from vendors.registry import all_sandboxes, all_vendors
 
@@ -38,6 +40,29 @@ async def test_the_first_tab_runs_and_shows_rows_of_every_crm(opened: Page) -> N
     assert any(f'\\"key\\": \\"{key}\\"' in shown or key in shown for key in keys)
     assert '\\"errors\\"' not in shown
     assert await complaints(opened) == []
+
+
+@pytest.mark.browser
+async def test_the_tabs_of_lists_run_and_the_page_takes_them_without_complaint(opened: Page) -> None:
+    tops = {"QuarterBoard": '"totalCount": 19', "MyDeals": '"totalCount": 17', "Summary": '"opportunitySummary"', "Explain": '"explain"'}
+    for title, top in tops.items():
+        await change_to_tab(opened, title, f"query {title}")
+        await opened.click(RUN)
+
+        shown = str(await opened.wait_for(f"{RESPONSE}.includes('{top}') && {RESPONSE}"))
+        assert '"errors"' not in shown
+    assert await complaints(opened) == []
+
+
+async def test_every_tab_is_answered_by_every_crm_without_errors() -> None:
+    async with live() as it, aiohttp.ClientSession() as session:
+        for tab in TABS:
+            request = {"query": tab.query, "variables": json.loads(tab.variables or "{}")}
+            async with session.post(it.url, json=request) as response:
+                answer = await response.json()
+
+            assert "errors" not in answer, tab.query
+            assert all(answer["data"].values()), tab.query
 
 
 @pytest.mark.browser

@@ -1,12 +1,17 @@
 """The README's tables, made from the data that the tests hold. `python -m tests.readme.tables` prints them."""
 
+import asyncio
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from vendors.capabilities import Capability
+from tests.playground import playground
+from vendors.capabilities import Capability, ListsOpportunities
+from vendors.model import OpportunityStatus
 from vendors.quality import QualityState, quality_of
+from vendors.query import Condition, Field, Operator, Pushdown, Sort
 from vendors.registry import all_vendors
 
 CALLS = Path(__file__).parents[1] / "board" / "calls.toml"
@@ -43,5 +48,89 @@ def calls() -> str:
     return _table(["vendor", "option", "login", "cold", "warm", "which"], rows)
 
 
+async def pushdowns() -> str:
+    """Vendors by what they evaluate of a list of opportunities, as their clients say when they are asked for it."""
+    columns: list[list[str]] = []
+    for key in all_vendors():
+        async with playground(key) as it:
+            client = it.crm.client
+            assert isinstance(client, ListsOpportunities)
+            ask = client.opportunities_pushdown
+            columns.append(
+                [
+                    *(_choice(ask, field, values) for field, values in _CHOICES.values()),
+                    _words(ask, [Condition(Field.TITLE, Operator.CONTAINS, ("crane",))]),
+                    *(_range(ask, field, value) for field, value in _RANGES.values()),
+                    _together(ask),
+                    *("yes" if _is_sorted(ask, field) else "" for field in _ORDERS.values()),
+                ]
+            )
+    names = [*_CHOICES, "`title`", *_RANGES, "`ownerIds` with `accountIds`", *_ORDERS]
+    rows = [[name, *(column[index] for column in columns)] for index, name in enumerate(names)]
+    return _table(["", *(vendor.label for vendor in all_vendors().values())], rows)
+
+
+_Ask = Callable[[Sequence[Condition], Sort | None], Pushdown]
+
+_IDS: Final = ("1", "2", "3")
+_CHOICES: Final[Mapping[str, tuple[Field, tuple[Any, ...]]]] = {
+    "`status`": (Field.STATUS, tuple(OpportunityStatus)),
+    "`pipelineIds`, `pipelineNames`": (Field.PIPELINE, _IDS),
+    "`stageIds`, `stageNames`, `stageKinds`": (Field.STAGE, _IDS),
+    "`ownerIds`, `ownerEmails`": (Field.OWNER, _IDS),
+    "`accountIds`": (Field.ACCOUNT, _IDS),
+    "`contactIds`": (Field.CONTACT, _IDS),
+}
+_DAY, _MOMENT = date(2027, 1, 1), datetime(2027, 1, 1, tzinfo=UTC)
+_RANGES: Final[Mapping[str, tuple[Field, Any]]] = {
+    "`probability`": (Field.PROBABILITY, 50.0),
+    "`expectedCloseDate`": (Field.EXPECTED_CLOSE_DATE, _DAY),
+    "`actualCloseDate`": (Field.ACTUAL_CLOSE_DATE, _DAY),
+    "`createdAt`": (Field.CREATED_AT, _MOMENT),
+    "`updatedAt`": (Field.UPDATED_AT, _MOMENT),
+}
+_ORDERS: Final = {
+    "`orderBy` TITLE": Field.TITLE,
+    "`orderBy` PROBABILITY": Field.PROBABILITY,
+    "`orderBy` EXPECTED_CLOSE_DATE": Field.EXPECTED_CLOSE_DATE,
+    "`orderBy` CREATED_AT": Field.CREATED_AT,
+    "`orderBy` UPDATED_AT": Field.UPDATED_AT,
+}
+_COUNTS: Final = {1: "one value", 2: "two values", 3: "yes"}
+
+
+def _words(ask: _Ask, conditions: Sequence[Condition], said: str = "yes") -> str:
+    """What is said of conditions that are taken together; nothing where they are not."""
+    found = ask(conditions, None)
+    if not set(conditions) <= set(found.conditions):
+        return ""
+    return said if found.is_exact else "wider" if said == "yes" else f"{said}, wider"
+
+
+def _choice(ask: _Ask, field: Field, values: tuple[Any, ...]) -> str:
+    said = (_words(ask, [Condition(field, Operator.ANY_OF, values[:count])], _COUNTS[count]) for count in (3, 2, 1))
+    return next(filter(None, said), "")
+
+
+def _range(ask: _Ask, field: Field, value: Any) -> str:
+    bounds = [Condition(field, Operator.GTE, (value,)), Condition(field, Operator.LT, (value,))]
+    of_status = [[Condition(Field.STATUS, Operator.ANY_OF, (status,))] for status in OpportunityStatus]
+    return (
+        _words(ask, bounds)
+        or next(filter(None, (_words(ask, [bound], "one bound") for bound in bounds)), "")
+        or next((f"{words}, with `status`" for status in of_status if (words := _words(ask, [*status, *bounds]))), "")
+    )
+
+
+def _together(ask: _Ask) -> str:
+    both = [Condition(Field.OWNER, Operator.ANY_OF, ("1",)), Condition(Field.ACCOUNT, Operator.ANY_OF, ("1",))]
+    taken = len(ask(both, None).conditions)
+    return {2: "yes", 1: "one of them"}.get(taken, "")
+
+
+def _is_sorted(ask: _Ask, field: Field) -> bool:
+    return all(ask([], Sort(field, descending)).is_sorted for descending in (False, True))
+
+
 if __name__ == "__main__":
-    print(capabilities(), calls(), sep="\n\n")  # noqa: T201  # it is there to be pasted
+    print(capabilities(), asyncio.run(pushdowns()), calls(), sep="\n\n")  # noqa: T201  # it is there to be pasted

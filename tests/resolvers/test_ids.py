@@ -126,7 +126,7 @@ async def test_an_id_of_another_type_is_refused_with_both_types(twins: Graph) ->
     error = await twins.error("query($id: ID!) { account(id: $id) { id } }", id=encode("User", Ref("left", "29682885")))
 
     assert error.extensions == {"code": "INVALID_ID"}
-    assert "id of a User; this field takes the id of a Account" in error.message
+    assert "id of the type User; this field takes one of Account" in error.message
 
 
 async def test_an_id_of_a_type_that_does_not_exist_is_refused_in_a_short_message(twins: Graph) -> None:

@@ -117,7 +117,9 @@ async def test_a_filter_that_finds_nothing_in_its_budget_goes_on_where_it_stoppe
 
         query = """query($after: String) { opportunities(first: 5, after: $after, filter: { title: { contains: "needle" } }) {
             nodes { title } pageInfo { hasNextPage endCursor } sources { status code } } }"""
-        after, pages, titles = None, 0, []
+        after: str | None = None
+        pages = 0
+        titles: list[str] = []
         while pages < 10:
             page = (await tight.data(query, after=after))["opportunities"]
             pages += 1
@@ -154,7 +156,8 @@ async def test_a_list_that_was_read_with_others_goes_on_by_itself() -> None:
         )
         checked = 0
         for account in listed["accounts"]["nodes"]:
-            rows, page = [], account["opportunities"]
+            rows: list[str] = []
+            page = account["opportunities"]
             while True:
                 rows += [node["id"] for node in page["nodes"]]
                 if not page["pageInfo"]["hasNextPage"]:
@@ -188,7 +191,7 @@ async def test_a_page_of_rows_that_cannot_be_read_takes_nothing_from_the_others(
         ("first: 1, last: 1", "BAD_USER_INPUT", "not both at once"),
         ('first: 1, before: "x"', "BAD_USER_INPUT", "not both at once"),
         ('after: "x"', "INVALID_CURSOR", "no cursor of this graph"),
-        ("filter: { probability: { gte: 60, lt: 60 } }", "BAD_USER_INPUT", "`probability`: `gte` is above `lt`"),
+        ("filter: { probability: { gte: 60, lt: 60 } }", "BAD_USER_INPUT", "`probability`: its `gte` is its `lt`"),
         ('filter: { expectedCloseDate: { gt: "2026-03-01", lte: "2026-02-01" } }', "BAD_USER_INPUT", "`expectedCloseDate`"),
         ('filter: { amount: { gte: "1" } }', "BAD_USER_INPUT", "Name the `currency`"),
         ('filter: { amount: { gte: "1", currency: "euro" } }', "BAD_USER_INPUT", "three capital letters"),
@@ -197,7 +200,7 @@ async def test_a_page_of_rows_that_cannot_be_read_takes_nothing_from_the_others(
         ("orderBy: [{ field: TITLE }, { field: TITLE, descending: true }]", "BAD_USER_INPUT", "twice"),
         ('filter: { crms: ["nobody"] }', "UNKNOWN_CRM", "'nobody'"),
         ('filter: { not: { ownerIds: ["x"] } }', "INVALID_ID", "no id of this graph"),
-        (f'filter: {{ stageIds: ["{encode("User", Ref("left", "1"))}"] }}', "INVALID_ID", "id of a User"),
+        (f'filter: {{ stageIds: ["{encode("User", Ref("left", "1"))}"] }}', "INVALID_ID", "id of the type User"),
         (f'filter: {{ ownerIds: ["{encode("User", Ref("nobody", "1"))}"] }}', "UNKNOWN_CRM", "'nobody'"),
     ],
 )
