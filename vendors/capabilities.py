@@ -13,6 +13,15 @@ from typing import Generic, Protocol, TypeVar, runtime_checkable
 from vendors.errors import UnsupportedError, VendorError
 from vendors.model import Account, Contact, CustomFieldDefinition, Opportunity, Pipeline, Ref, Selection, User
 from vendors.query import Condition, Pushdown, Sort
+from vendors.writes import (
+    ClosesOpportunities,
+    CreatesAccounts,
+    CreatesContacts,
+    CreatesOpportunities,
+    DeletesOpportunities,
+    MovesOpportunities,
+    UpdatesOpportunities,
+)
 
 T = TypeVar("T")
 ById = Mapping[str, T | VendorError]
@@ -31,6 +40,13 @@ class Capability(StrEnum):
     LIST_CONTACTS = "list_contacts"
     LIST_USERS = "list_users"
     READ_CUSTOM_FIELD_DEFINITIONS = "read_custom_field_definitions"
+    CREATE_OPPORTUNITIES = "create_opportunities"
+    UPDATE_OPPORTUNITIES = "update_opportunities"
+    MOVE_OPPORTUNITIES = "move_opportunities"
+    CLOSE_OPPORTUNITIES = "close_opportunities"
+    DELETE_OPPORTUNITIES = "delete_opportunities"
+    CREATE_ACCOUNTS = "create_accounts"
+    CREATE_CONTACTS = "create_contacts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +237,13 @@ PROTOCOLS: Mapping[Capability, type] = {
     Capability.LIST_CONTACTS: ListsContacts,
     Capability.LIST_USERS: ListsUsers,
     Capability.READ_CUSTOM_FIELD_DEFINITIONS: ReadsCustomFieldDefinitions,
+    Capability.CREATE_OPPORTUNITIES: CreatesOpportunities,
+    Capability.UPDATE_OPPORTUNITIES: UpdatesOpportunities,
+    Capability.MOVE_OPPORTUNITIES: MovesOpportunities,
+    Capability.CLOSE_OPPORTUNITIES: ClosesOpportunities,
+    Capability.DELETE_OPPORTUNITIES: DeletesOpportunities,
+    Capability.CREATE_ACCOUNTS: CreatesAccounts,
+    Capability.CREATE_CONTACTS: CreatesContacts,
 }
 
 

@@ -265,9 +265,11 @@ class VendorHttp:
         except (aiohttp.ClientError, ConnectionError) as cause:
             self.circuit.failed()
             raise fail(UnavailableError if request.read else OutcomeUnknownError) from cause
-        except VendorError:
+        except VendorError as error:
             self.circuit.failed()
-            raise
+            if request.read:
+                raise
+            raise fail(OutcomeUnknownError) from error
         except asyncio.CancelledError:
             self.circuit.abandoned()
             raise
@@ -279,6 +281,8 @@ class VendorHttp:
             self.circuit.failed()
         else:
             self.circuit.succeeded()
+        if error is not None and not request.read and isinstance(error, UnavailableError | MalformedReplyError):
+            raise self._fail(request, reply)(OutcomeUnknownError) from error  # whoever failed so may have done it before
         if error is not None:
             raise error
         return reply
@@ -296,6 +300,7 @@ class VendorHttp:
             allow_redirects=False,
             proxy=self._proxy,
             ssl=self._ssl,
+            middlewares=None if request.read else (_only_once,),
         ) as response:
             body = bytearray()
             async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
@@ -350,6 +355,16 @@ class VendorHttp:
     def malformed(self, request: Request, reply: Reply) -> MalformedReplyError:
         """The error of an answer that cannot be read."""
         return self._fail(request, reply)(MalformedReplyError)
+
+
+async def _only_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending a PUT or DELETE again by itself when a kept connection breaks: it may have been done."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as cause:
+        raise aiohttp.ClientConnectionError from cause
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:

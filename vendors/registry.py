@@ -120,7 +120,10 @@ class Scanning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crm:
-    """One configured set of credentials for one vendor, connected."""
+    """One configured set of credentials for one vendor, connected.
+
+    `correlation_field` is the key of a custom field that creates write a mark of their idempotency key into.
+    """
 
     key: str
     label: str
@@ -128,6 +131,7 @@ class Crm:
     client: object
     link: Link
     scanning: Scanning = Scanning()
+    correlation_field: str | None = None
 
     @property
     def http(self) -> VendorHttp:

@@ -2,6 +2,7 @@
 
 from vendors.apideck.client import Client
 from vendors.apideck.extension import ApideckCustomFieldFields, ApideckOpportunityFields, ApideckPipelineFields, ApideckStageFields
+from vendors.apideck.inputs import ApideckOpportunityInput
 from vendors.apideck.settings import Settings
 from vendors.registry import Vendor
 
@@ -17,6 +18,7 @@ VENDOR = Vendor(
         "Stage": ApideckStageFields,
         "CustomField": ApideckCustomFieldFields,
     },
+    inputs={"Opportunity": ApideckOpportunityInput},
     # Source: Apideck CRM API, "Pagination": cursors are opaque; what they do while records change is up to the connector.
     has_strict_pages=False,
 )

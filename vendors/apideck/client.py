@@ -13,6 +13,8 @@ from vendors.apideck.lists import Lists
 from vendors.apideck.query import Search
 from vendors.apideck.reader import MAX_LIMIT, Reader
 from vendors.apideck.settings import Settings
+from vendors.apideck.users import Users
+from vendors.apideck.writing import Writing
 from vendors.auth import FixedAccess, bearer
 from vendors.capabilities import ById, EntityCheck, Page, PageRequest, Row
 from vendors.errors import PermissionDeniedError, UnsupportedError, VendorError
@@ -39,17 +41,8 @@ _CHECKED: Final[tuple[tuple[wire.Resource[Any], int | None], ...]] = (
 )
 
 
-class _Users:
-    """The table of users, None where they cannot be listed; with those that were read singly, and the ids that nobody has."""
-
-    def __init__(self, listed: Sequence[User] | None) -> None:
-        self.listed = listed
-        self.found = {user.local_id: user for user in listed or ()}
-        self.missing: set[str] = set()
-
-
-class Client:
-    """Reads the CRM behind one connection of a consumer.
+class Client(Writing):
+    """Reads the CRM behind one connection of a consumer, and writes to it.
 
     Ids are the connected CRM's own, of any form. Custom fields have no definitions: no operation lists them.
     """
@@ -57,6 +50,7 @@ class Client:
     def __init__(self, link: Link, settings: Settings) -> None:
         self._crm = link.crm
         self._settings = settings
+        self._meanings = settings.meanings
         headers: dict[str, SecretStr | str] = {
             "Authorization": bearer(settings.api_key),
             "x-apideck-app-id": settings.app_id,
@@ -64,10 +58,11 @@ class Client:
             # Source: Apideck CRM API, x-apideck-service-id: needed as soon as the consumer has two connections.
             "x-apideck-service-id": settings.service_id,
         }
-        self._reader = Reader(link.http(auth=FixedAccess(settings.base_url, headers), limits=LIMITS, judge=judge))
+        self._http = link.http(auth=FixedAccess(settings.base_url, headers), limits=LIMITS, judge=judge)
+        self._reader = Reader(self._http)
         self._lists = Lists(self._reader, crm=link.crm, service_id=settings.service_id)
         self._pipelines: Table[Sequence[Pipeline]] = Table(self._load_pipelines, ttl_seconds=link.table_ttl_seconds, clock=link.clock)
-        self._users: Table[_Users] = Table(self._load_users, ttl_seconds=link.table_ttl_seconds, clock=link.clock)
+        self._users: Table[Users] = Table(self._load_users, ttl_seconds=link.table_ttl_seconds, clock=link.clock)
 
     def opportunities_pushdown(self, conditions: Sequence[Condition], sort: Sort | None) -> Pushdown:
         return self._lists.pushdown(wire.OPPORTUNITIES, query.OPPORTUNITIES, conditions, sort)
@@ -169,7 +164,7 @@ class Client:
                 self._crm,
                 row,
                 service=self._settings.service_id,
-                status_map=self._settings.status_map,
+                status_map=self._meanings,
                 pipelines=pipelines,
                 read_fields=read_fields,
             )
@@ -199,12 +194,12 @@ class Client:
         rows = await self._reader.all(wire.PIPELINES, limit=None, fields=None)
         return [mapping.pipeline_from_wire(self._crm, row, self._settings.stage_kinds) for row in rows]
 
-    async def _load_users(self) -> _Users:
+    async def _load_users(self) -> Users:
         try:
             rows = await self._reader.all(wire.USERS, limit=MAX_LIMIT, fields=parties.USER_FIELDS)
         except UnsupportedError:  # the connector may still read single ones
-            return _Users(None)
-        return _Users([parties.user_from_wire(self._crm, row) for row in rows])
+            return Users(None)
+        return Users([parties.user_from_wire(self._crm, row) for row in rows])
 
 
 def _mapped(rows: ById[R], make: Callable[[R], M]) -> dict[str, M | VendorError]:

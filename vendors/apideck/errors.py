@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Final
 
 from vendors.apideck import wire
+from vendors.apideck.refusals import Refusal, refusals_of
 from vendors.errors import (
     ConflictError,
     CredentialsError,
@@ -65,6 +66,16 @@ _KINDS_OF_TYPE: Final[Mapping[str, type[VendorError]]] = {
     UNSUPPORTED_SORT: UnsupportedError,
     UNSUPPORTED_PAGINATION: UnsupportedError,
 }
+
+
+class FieldsRefusedError(RejectedRequestError):
+    """The vendor refused a request, and told of which fields, or for which reason of the connector's own."""
+
+    refusals: tuple[Refusal, ...] = ()
+
+
+# Source: Apideck CRM API, responses BadRequest and Unprocessable.
+_REFUSALS: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
 # What a 404 may also mean: that there is no such connection, or that the connector lacks the operation. The record may exist then.
 _OTHER_KINDS_OF_404: Final = frozenset({CredentialsError, UnsupportedError})
 
@@ -82,9 +93,17 @@ def judge(reply: Reply, fail: Fail) -> VendorError | None:
     kind = _KINDS_OF_STATUS.get(reply.status) or _KINDS_OF_TYPE.get(code or "")
     if reply.status == HTTPStatus.NOT_FOUND and kind not in _OTHER_KINDS_OF_404:
         kind = NotFoundError
+    if kind is None and reply.status in _REFUSALS:
+        kind = RejectedRequestError
     if kind is None:
         return None
-    return fail(kind, retry_after_seconds=_wait_seconds(kind, reply, failure), vendor_code=code)
+    error = fail(kind, retry_after_seconds=_wait_seconds(kind, reply, failure), vendor_code=code)
+    refusals = refusals_of(failure) if kind is RejectedRequestError else ()
+    if not refusals:
+        return error
+    refused = fail(FieldsRefusedError, error.message, vendor_code=code)
+    refused.refusals = refusals
+    return refused
 
 
 def _wait_seconds(kind: type[VendorError], reply: Reply, failure: wire.Failure) -> float | None:

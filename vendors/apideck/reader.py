@@ -1,7 +1,7 @@
 """Reads Apideck's resources: pages of lists, single records, and many records by their ids in as few calls as that takes."""
 
 from collections.abc import Sequence
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from vendors.apideck import wire
@@ -30,11 +30,13 @@ class Reader:
 
     Attributes:
         short_paged: Resources whose pages hold fewer rows than asked for although more follow; then it pays to ask for more.
+        writes_made: Number of writes to the vendor; reads from before one are not shared with reads from after it.
     """
 
     def __init__(self, http: VendorHttp) -> None:
         self._http = http
         self.short_paged: set[str] = set()
+        self.writes_made = 0
         self._unpaged: set[str] = set()
         self._totals: dict[str, int] = {}
 
@@ -53,7 +55,7 @@ class Reader:
         params = [] if limit is None else [("limit", str(limit))]
         params += [] if cursor is None else [("cursor", cursor)]
         params += [*search.params, *_fields(fields)]
-        request = Request(operation=f"{resource.name}All", path=f"crm/{resource.name}", params=params)
+        request = self._request(f"{resource.name}All", f"crm/{resource.name}", params)
         try:
             reply = await self._http.send(request)
         except UnsupportedError as error:
@@ -82,9 +84,7 @@ class Reader:
 
     async def one(self, resource: wire.Resource[R], local_id: str, fields: Sequence[str] | None) -> R:
         """Read a record."""
-        # The connectors' ids may hold any character.
-        path = f"crm/{resource.name}/{quote(local_id, safe='')}"
-        request = Request(operation=f"{resource.name}One", path=path, params=_fields(fields), by_id=True)
+        request = self._request(f"{resource.name}One", record_path(resource, local_id), _fields(fields), by_id=True)
         one = resource.one.read(self._http, request, await self._http.send(request)).value
         self._heeded(resource, one.meta)
         return one.data
@@ -115,6 +115,10 @@ class Reader:
             if cursor is None or left <= 0 or -(-left // max(1, len(answer.rows))) >= len(missing):
                 return {**found, **await self.singly(resource, missing, fields)}
 
+    def _request(self, operation: str, path: str, params: Sequence[tuple[str, str]], *, by_id: bool = False) -> Request:
+        share_key = (self.writes_made, path, tuple(params))
+        return Request(operation=operation, path=path, params=params, by_id=by_id, share_key=share_key)
+
     def _guard(self, resource: wire.Resource[R]) -> LoopGuard:
         return LoopGuard(crm=self._http.crm, operation=f"{resource.name}All")
 
@@ -123,6 +127,11 @@ class Reader:
         if meta is not None and meta.warnings:
             warn(self._http.crm, "VENDOR_WARNING", f"Apideck could read only a part of {resource.name}; values may be missing.")
         return meta or wire.Meta()
+
+
+def record_path(resource: wire.Resource[Any], local_id: str) -> str:
+    """Where a record is; the connectors' ids may hold any character."""
+    return f"crm/{resource.name}/{quote(local_id, safe='')}"
 
 
 def _possible(ids: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Final, Generic, TypeVar, cast
 
-from pydantic import BeforeValidator, TypeAdapter
+from pydantic import AliasChoices, BeforeValidator, Field, TypeAdapter
 
 from vendors.wire import Day, Decoder, Flag, Id, Instant, Key, Number, Raw, Text, Whole, WireModel
 
@@ -22,6 +22,11 @@ def _object(value: Any) -> Any:
     return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]  # JSON comes in untyped
 
 
+def _complaints(value: object) -> list[tuple[str, str]]:
+    entries = [item for entry in _objects(value) for item in cast("dict[str, object]", entry).items()]
+    return [(name, rule if isinstance(rule, str) else "") for name, rule in entries]
+
+
 _NUMBER: Final = TypeAdapter[Decimal | None](Number)
 
 I = TypeVar("I")  # noqa: E741  # an item
@@ -29,6 +34,8 @@ Items = Annotated[tuple[I, ...], BeforeValidator(_objects)]
 """Objects of a list; null and what is no object are left out."""
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 """Texts of a list; null and blanks are left out."""
+Complaints = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_complaints)]
+"""Objects of a place in a request and what is wrong there, such as `{"title": "required"}`."""
 Count = Annotated[float | None, BeforeValidator(_NUMBER.validate_python)]
 """A number that need not be exact; what is no number is None."""
 
@@ -204,6 +211,14 @@ class Debug(WireModel):
 
 class Detail(WireModel):
     debug: Annotated[Debug | None, BeforeValidator(_object)] = None
+    missing: Complaints = ()
+    invalid: Complaints = ()
+
+
+class DownstreamError(WireModel):
+    message: Raw = None
+    detail: Raw = None
+    code: Raw = None
 
 
 class Failure(WireModel):
@@ -211,6 +226,8 @@ class Failure(WireModel):
 
     type_name: Raw = None
     detail: Annotated[Detail | None, BeforeValidator(_object)] = None
+    detail_text: Raw = Field(default=None, validation_alias=AliasChoices("detail"))
+    downstream_errors: Items[DownstreamError] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,4 +244,6 @@ PIPELINES: Final = Resource("pipelines", Decoder(Rows[Pipeline], rows=["data"], 
 USERS: Final = Resource("users", Decoder(Rows[User], rows=["data"], row=User), Decoder(One[User]))
 COMPANIES: Final = Resource("companies", Decoder(Rows[Company], rows=["data"], row=Company), Decoder(One[Company]))
 CONTACTS: Final = Resource("contacts", Decoder(Rows[Contact], rows=["data"], row=Contact), Decoder(One[Contact]))
+WRITTEN: Final = Decoder(One[Row])
+"""What a write answers: its id."""
 FAILURE: Final = Decoder(Failure)

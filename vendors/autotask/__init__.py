@@ -2,6 +2,7 @@
 
 from vendors.autotask.client import Client
 from vendors.autotask.extension import AutotaskOpportunityFields
+from vendors.autotask.inputs import AutotaskOpportunityInput
 from vendors.autotask.settings import Settings
 from vendors.registry import Vendor
 
@@ -12,4 +13,5 @@ VENDOR = Vendor(
     client=Client,
     connect=Client,
     extensions={"Opportunity": AutotaskOpportunityFields},
+    inputs={"Opportunity": AutotaskOpportunityInput},
 )

@@ -1,4 +1,7 @@
-"""A client of the Autotask REST API: reads by `POST {Entity}/query`, by keyset over ids, and picklists from the metadata."""
+"""A client of the Autotask REST API: reads by `POST {Entity}/query`, by keyset over ids, and picklists from the metadata.
+
+Its writes are mixed in (`writing.py`).
+"""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -11,9 +14,12 @@ from yarl import URL
 
 from vendors.auth import Access, FixedAccess, ObtainedAccess, directory
 from vendors.autotask import mapping, query, wire
+from vendors.autotask.refusals import RefusalError
 from vendors.autotask.settings import Settings
+from vendors.autotask.today import Today
+from vendors.autotask.writing import Writing
 from vendors.capabilities import ById, EntityCheck, Page, PageRequest, Row
-from vendors.errors import CredentialsError, PermissionDeniedError, RateLimitedError, RejectedRequestError, VendorError
+from vendors.errors import CredentialsError, NotFoundError, PermissionDeniedError, RateLimitedError, RejectedRequestError, VendorError
 from vendors.http import Fail, Reply, Request, retry_after_seconds
 from vendors.limiting import Limits
 from vendors.model import Account, Contact, CustomFieldDefinition, Opportunity, Pipeline, Selection, User
@@ -41,6 +47,7 @@ _KIND_OF_TEXT: Final[Sequence[tuple[str, type[VendorError]]]] = (
     ("zone information", CredentialsError),
     ("integration code", CredentialsError),
     ("integrationcode", CredentialsError),
+    ("no matching records found", NotFoundError),
     ("permission", PermissionDeniedError),
 )
 _ROW_ID: Final = TypeAdapter[str](wire.RowId)
@@ -48,8 +55,8 @@ _REST_PATH: Final = "atservicesrest/v1.0/"
 _METADATA_OF: Final = {"opportunity": "Opportunities", "account": "Companies", "contact": "Contacts"}
 
 
-class Client:
-    """Reads one Autotask database. Ids are the vendor's numbers as text; 0 is a legal company."""
+class Client(Writing):
+    """Reads and writes one Autotask database. Ids are the vendor's numbers as text; 0 is a legal company."""
 
     def __init__(self, link: Link, settings: Settings) -> None:
         self._crm = link.crm
@@ -70,9 +77,12 @@ class Client:
 
         self._picklists: Table[mapping.Picklists] = table(lambda: self._load_picklists("Opportunities"))
         self._company_picklists: Table[mapping.Picklists] = table(lambda: self._load_picklists("Companies"))
+        self._contact_picklists: Table[mapping.Picklists] = table(lambda: self._load_picklists("Contacts"))
         self._currencies: Table[mapping.Currencies] = table(self._load_currencies)
-        self._users: Table[Mapping[str, User]] = table(self._load_users)
+        self._users: Table[mapping.Users] = table(self._load_users)
         self._definitions: Table[Sequence[CustomFieldDefinition]] = table(self._load_definitions)
+        self._today = Today(link.clock)
+        self._writes_made = 0
 
     def opportunities_pushdown(self, conditions: Sequence[Condition], sort: Sort | None) -> Pushdown:  # noqa: ARG002  # the vendor gives no order
         return query.pushdown(query.OPPORTUNITIES, conditions)
@@ -127,12 +137,12 @@ class Client:
         return [mapping.pipeline_from_picklist(self._crm, self._settings.pipeline_name, await self._picklists.get())]
 
     async def users(self) -> Sequence[User]:
-        return list((await self._users.get()).values())
+        return list((await self._users.get()).by_id.values())
 
     async def users_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[User]:  # noqa: ARG002  # the kept table is whole
-        users = await self._users.get()
+        users = (await self._users.get()).by_id
         if any(user_id not in users for user_id in ids):
-            users = await self._users.get_after_miss()
+            users = (await self._users.get_after_miss()).by_id
         return {user_id: users[user_id] for user_id in ids if user_id in users}
 
     async def accounts_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Account]:
@@ -257,7 +267,14 @@ class Client:
         size: int = _MAX_ROWS,
     ) -> Decoded[wire.Items[T]]:
         request = _query_request(entity, wanted, fields=fields, size=size)
-        return decoder.read(self._http, request, await self._http.send(request))
+        # Who reads after a write must not be given the answer of a read that began before it.
+        request = replace(request, share_key=(self._writes_made, request.key()))
+        return decoder.read(self._http, request, await self._send(request))
+
+    async def _send(self, request: Request) -> Reply:
+        reply = await self._http.send(request)
+        self._today.note(reply.headers)
+        return reply
 
     async def _all(self, entity: str, decoder: Decoder[wire.Items[R]], fields: Sequence[str]) -> list[R]:
         async def page(after: str | None) -> tuple[Sequence[R], str | None]:
@@ -268,14 +285,16 @@ class Client:
 
     async def _load_picklists(self, entity: str) -> mapping.Picklists:
         request = Request(operation=f"{entity}.fields", path=f"{entity}/entityInformation/fields", entity=entity)
-        return mapping.picklists_from_wire(wire.FIELDS.read(self._http, request, await self._http.send(request)).value.entries)
+        return mapping.picklists_from_wire(wire.FIELDS.read(self._http, request, await self._send(request)).value.entries)
 
     async def _load_currencies(self) -> mapping.Currencies:
         return mapping.currencies_from_wire(await self._all("Currencies", wire.CURRENCIES, ["id", "name", "isInternalCurrency"]))
 
-    async def _load_users(self) -> Mapping[str, User]:
-        rows = await self._all("Resources", wire.RESOURCES, ["id", "firstName", "lastName", "email", "isActive"])
-        return {row.id: mapping.user_from_wire(self._crm, row) for row in rows}
+    async def _load_users(self) -> mapping.Users:
+        rows = await self._all("Resources", wire.RESOURCES, ["id", "firstName", "lastName", "email", "userName", "isActive"])
+        own_name = self._settings.username.casefold()
+        own_id = next((row.id for row in rows if (row.userName or "").casefold() == own_name), None)
+        return mapping.Users({row.id: mapping.user_from_wire(self._crm, row) for row in rows}, own_id)
 
     async def _load_definitions(self) -> Sequence[CustomFieldDefinition]:
         async def of(applies_to: str, entity: str) -> list[CustomFieldDefinition]:
@@ -323,7 +342,12 @@ def judge(reply: Reply, fail: Fail) -> VendorError | None:
     if kind is not None:
         return fail(kind, retry_after_seconds=retry_after_seconds(reply.headers))
     # Source: Autotask REST: validation and reference errors are 500 with `errors`; trying again would not help.
-    return fail(RejectedRequestError) if reply.status == _SERVER_ERROR and failure.errors else None
+    if reply.status not in {_CLIENT_ERROR, _SERVER_ERROR} or not failure.errors:
+        return None
+    plain = fail(RejectedRequestError)
+    refusal = RefusalError(plain.message, crm=plain.crm, operation=plain.operation, status=plain.status)
+    refusal.texts = tuple(map(str, failure.errors))
+    return refusal
 
 
 def _query_request(entity: str, wanted: query.Filter, *, fields: Sequence[str] | None, size: int = _MAX_ROWS) -> Request:

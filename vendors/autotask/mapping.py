@@ -129,9 +129,17 @@ _CONTACT_WIRE: Final[Mapping[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Picklists:
-    """The picklists of an entity, by field name."""
+    """What the metadata of an entity tells of its fields, by field name.
+
+    Args:
+        values: Choices of the picklists, by value.
+        lengths: Longest texts.
+        required: Fields that a new record needs.
+    """
 
     values: Mapping[str, Mapping[str, wire.PicklistValue]] = field(default_factory=dict[str, Mapping[str, wire.PicklistValue]])
+    lengths: Mapping[str, int] = field(default_factory=dict[str, int])
+    required: frozenset[str] = frozenset()
 
     def label(self, name: str, value: str | None) -> str | None:
         choice = None if value is None else self.values.get(name, {}).get(value)
@@ -154,8 +162,20 @@ class Currencies:
     internal: str | None = None
 
 
-def picklists_from_wire(fields: Iterable[wire.Field]) -> Picklists:
-    return Picklists({entry.name: {value.value: value for value in entry.picklistValues} for entry in fields if entry.picklistValues})
+@dataclass(frozen=True, slots=True)
+class Users:
+    """The people of a database by id, and which of them is the API-only user that we are."""
+
+    by_id: Mapping[str, User]
+    own_id: str | None = None
+
+
+def picklists_from_wire(fields: Sequence[wire.Field]) -> Picklists:
+    return Picklists(
+        {entry.name: {value.value: value for value in entry.picklistValues} for entry in fields if entry.picklistValues},
+        {entry.name: entry.length for entry in fields if entry.length},
+        frozenset(entry.name for entry in fields if entry.isRequired),
+    )
 
 
 def currencies_from_wire(rows: Iterable[wire.Currency]) -> Currencies:

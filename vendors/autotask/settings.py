@@ -20,6 +20,9 @@ class Settings(VendorSettings):
         default=(), description="Further origins that the zone's answer may name; those of autotask.net are always accepted."
     )
     pipeline_name: str = Field(default="Opportunities", description="Name of the one pipeline, which the vendor itself does not have.")
+    company_type: str | None = Field(
+        default=None, min_length=1, description="Type of the accounts that are created: its label or value; the vendor's default otherwise."
+    )
 
     @property
     def origin(self) -> str:

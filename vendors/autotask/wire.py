@@ -102,7 +102,8 @@ class Company(Record):
 
 
 class Contact(Record):
-    # Source: Autotask REST "Contacts" (vendor help).
+    # Source: Autotask REST "Contacts" (vendor help). isActive is 0 or 1 here.
+    isActive: Flag = None
     companyID: Id = None
     firstName: Text = None
     lastName: Text = None
@@ -116,6 +117,7 @@ class Resource(Record):
     firstName: Text = None
     lastName: Text = None
     email: Text = None
+    userName: Text = None
     isActive: Flag = None
 
 
@@ -130,6 +132,7 @@ class PicklistValue(WireModel):
     label: Text = None
     sortOrder: Whole = None
     isActive: Flag = None
+    isDefaultValue: Flag = None
 
 
 class Field(WireModel):
@@ -149,6 +152,12 @@ class PageDetails(WireModel):
 class Items(WireModel, Generic[T]):
     items: list[T]
     pageDetails: PageDetails = PageDetails()
+
+
+class Written(WireModel):
+    """The answer to a write."""
+
+    itemId: RowId
 
 
 class Count(WireModel):
@@ -174,6 +183,7 @@ COMPANIES = Decoder(Items[Company], rows=["items"], row=Company)
 CONTACTS = Decoder(Items[Contact], rows=["items"], row=Contact)
 RESOURCES = Decoder(Items[Resource], rows=["items"], row=Resource)
 CURRENCIES = Decoder(Items[Currency], rows=["items"], row=Currency)
+WRITTEN = Decoder(Written)
 COUNT = Decoder(Count)
 FIELDS = Decoder(Fields, rows=["fields"], row=Field)
 ZONE = Decoder(Zone)

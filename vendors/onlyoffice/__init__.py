@@ -1,4 +1,4 @@
-"""ONLYOFFICE CRM (Community Server API 2.0): one list that embeds most of what it refers to, many records in one batch, one pipeline."""
+"""ONLYOFFICE CRM (Community Server API 2.0): a list that embeds what it refers to, batches, one pipeline, updates that replace all."""
 
 from vendors.onlyoffice.client import Client
 from vendors.onlyoffice.extension import (
@@ -7,6 +7,7 @@ from vendors.onlyoffice.extension import (
     OnlyofficeStageFields,
     OnlyofficeUserFields,
 )
+from vendors.onlyoffice.inputs import OnlyofficeOpportunityInput
 from vendors.onlyoffice.settings import Settings
 from vendors.registry import Vendor
 
@@ -22,4 +23,5 @@ VENDOR = Vendor(
         "User": OnlyofficeUserFields,
         "CustomField": OnlyofficeCustomFieldFields,
     },
+    inputs={"Opportunity": OnlyofficeOpportunityInput},
 )

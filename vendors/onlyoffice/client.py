@@ -14,10 +14,11 @@ from vendors.onlyoffice import links, mapping, parties, query, wire
 from vendors.onlyoffice.batch import Batch
 from vendors.onlyoffice.custom_fields import definition_from_wire, is_heading
 from vendors.onlyoffice.login import http_for
-from vendors.onlyoffice.pages import MAX_ROWS, MAX_SIZE, Place, Read, Window, rows_behind, rows_of_all_behind, window_of
+from vendors.onlyoffice.pages import MAX_ROWS, MAX_SIZE, Place, Read, Window, entries_of, rows_behind, rows_of_all_behind, window_of
 from vendors.onlyoffice.parties import Reading
 from vendors.onlyoffice.query import OpportunityFilter
 from vendors.onlyoffice.settings import Settings
+from vendors.onlyoffice.writing import Writing
 from vendors.paging import LoopGuard, all_pages
 from vendors.query import Condition, Pushdown, Sort
 from vendors.registry import Link
@@ -40,8 +41,8 @@ _CHECKED: Final[Mapping[str, str]] = {
 }
 
 
-class Client:
-    """Reads one portal. Persons and companies share one id space: a company is an account, a person a contact."""
+class Client(Writing):
+    """Reads and writes one portal. Persons and companies share one id space: a company is an account, a person a contact."""
 
     def __init__(self, link: Link, settings: Settings) -> None:
         self._crm = link.crm
@@ -55,7 +56,8 @@ class Client:
         self._pipeline: Table[Pipeline] = table(self._load_pipeline)
         self._users: Table[dict[str, User]] = table(self._load_users)
         self._definitions: Table[Sequence[CustomFieldDefinition]] = table(self._load_definitions)
-        self._base_currency: Table[str | None] = table(self._load_base_currency)
+        self._currencies: Table[Sequence[wire.Currency]] = table(self._load_currencies)
+        self._self: Table[wire.Person] = table(self._load_self)
 
     def opportunities_pushdown(self, conditions: Sequence[Condition], sort: Sort | None) -> Pushdown:  # noqa: ARG002  # the vendor gives no order
         return query.opportunities_pushdown(conditions)
@@ -93,7 +95,7 @@ class Client:
             elif row is not None:
                 # A read by id has no place for what it embeds; `opportunity_links` gives that along with the relations.
                 records[local_id] = self._opportunity(row, found, are_links_later=True)
-        return records
+        return {**records, **await self._listed_by_ids([local_id for local_id in ids if local_id not in records], found)}
 
     async def opportunity_links(self, opportunities: Sequence[Opportunity], selection: Selection) -> ById[OpportunityLinks]:
         """Read all persons that are needed at once: for the account the primary contact, for contacts everybody."""
@@ -167,7 +169,7 @@ class Client:
         return await self._definitions.get()
 
     async def base_currency(self) -> str | None:
-        return self._settings.base_currency or await self._base_currency.get()
+        return self._settings.base_currency or mapping.base_currency_of(await self._currencies.get())
 
     async def check(self) -> Sequence[EntityCheck]:
         return await asyncio.gather(*(self._check(entity, path) for entity, path in _CHECKED.items()))
@@ -270,6 +272,17 @@ class Client:
             return [links.with_contacts_later(record) for record in records]
         return records
 
+    async def _listed_by_ids(self, ids: Sequence[str], found: ById[Reply]) -> ById[Opportunity]:
+        """Find in the list what does not exist by id: an opportunity whose stage is gone is there all the same."""
+        if not ids:
+            return {}
+        try:
+            entries = await entries_of(map(int, ids), self._windows(_LIST, wire.OPPORTUNITIES, []), self._guard(_LIST))
+        except VendorError as error:
+            return dict.fromkeys(ids, error)
+        rows = [entry.row for entry in entries if entry.row is not None]
+        return {row.id: self._opportunity(row, found, are_links_later=True) for row in rows}
+
     def _opportunity(self, row: wire.Opportunity, found: ById[Reply], *, are_links_later: bool = False) -> Opportunity:
         tags = self._batch.decoded(_tags_path(row.id), found, wire.TAGS)
         return mapping.opportunity_from_wire(
@@ -334,9 +347,13 @@ class Client:
         rows, _ = await self._all(path, path, wire.CUSTOM_FIELDS)
         return [definition_from_wire(self._crm, row) for row in rows if not is_heading(row)]
 
-    async def _load_base_currency(self) -> str | None:
+    async def _load_currencies(self) -> Sequence[wire.Currency]:
         rows, _ = await self._all("crm/settings/currency", "crm/settings/currency", wire.CURRENCIES)
-        return mapping.base_currency_of(rows)
+        return rows
+
+    async def _load_self(self) -> wire.Person:
+        request = Request(operation="people/@self", path="people/@self")
+        return wire.PERSON.read(self._http, request, await self._http.send(request)).value.response
 
 
 def _nothing(request: PageRequest) -> Page[Any]:

@@ -11,9 +11,10 @@ import orjson
 from vendors.auth import Access, FixedAccess, ObtainedAccess
 from vendors.calls import Clock
 from vendors.errors import CredentialsError, VendorError
-from vendors.http import Fail, Reply, Request, VendorHttp, no_judgement
+from vendors.http import Fail, Reply, Request, VendorHttp
 from vendors.limiting import Limits
 from vendors.onlyoffice import wire
+from vendors.onlyoffice.sending import judge_refusal
 from vendors.onlyoffice.settings import Settings
 from vendors.registry import Link
 from vendors.wire import instant
@@ -60,9 +61,9 @@ class Login:
         return self._obtained.refused(access)
 
     def judge(self, reply: Reply, fail: Fail) -> VendorError | None:
-        """See that the portal took the header; what an answer means is told by its HTTP status."""
+        """See that the portal took the header; what an answer means is told by its HTTP status, and a refusal by its text too."""
         self._is_proven = self._is_proven or HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES
-        return no_judgement(reply, fail)
+        return judge_refusal(reply, fail)
 
     async def _obtain(self) -> Access:
         if not self._other_form_next:

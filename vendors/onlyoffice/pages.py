@@ -5,7 +5,8 @@ that whatever has a higher id is behind the place. Several lists can be read as 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, TypeVar
 
@@ -147,6 +148,53 @@ async def rows_of_all_behind(place: Place, size: int, read_of: Callable[[str], R
         lists = tuple((name, offset) for (name, _), offset in zip(place.lists, offsets, strict=True))
         kept.append(replace(found[row_id], place=Place(0, row_id, lists)))
     return Behind(kept, len(kept) < len(found) or any(part.has_more for part in parts), sum(part.lost for part in parts))
+
+
+async def entries_of(ids: Iterable[int], read: Read[T], guard: LoopGuard) -> list[Entry[T]]:
+    """Look rows up by id: one call in a list of up to MAX_ROWS, and halving what is left of a longer one.
+
+    Args:
+        ids: Ids of the rows; those that are not in the list are left out.
+        read: Reads the list.
+        guard: Stops a walk that does not end.
+    """
+    found: list[Entry[T]] = []
+    searches = [_Search(sorted(set(ids)))]
+    while searches:
+        search = searches.pop()
+        at = search.at
+        guard.step(at)
+        window = await read(at, MAX_ROWS)
+        in_window = {entry.place.last_id: entry for entry in window.entries}
+        first, last = min(in_window, default=sys.maxsize), max(in_window, default=0)
+        found += [in_window[row_id] for row_id in search.ids if row_id in in_window]
+        before = _Search([row_id for row_id in search.ids if row_id < first], search.low, at)
+        jump = 0 if at == 0 else search.jump * 2 or MAX_ROWS
+        behind = _Search([row_id for row_id in search.ids if row_id > last], window.end, search.high, jump)
+        searches += [before] if before.is_open else []
+        # Source: Community Server, DealDao: the kept count is forgotten when an opportunity is made or deleted.
+        searches += [behind] if window.has_more and window.total != window.end and behind.is_open else []
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """Ids that may be at offsets from `low` on, and before `high` where that is known; else it is looked for in jumps."""
+
+    ids: Sequence[int]
+    low: int = 0
+    high: int | None = None
+    jump: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self.ids) and (self.high is None or self.low < self.high)
+
+    @property
+    def at(self) -> int:
+        if self.high is None:
+            return self.low + self.jump
+        return self.low + max(0, self.high - self.low - MAX_ROWS) // 2
 
 
 def _behind(window: Window[T], last_id: int) -> Mapping[int, Entry[T]]:

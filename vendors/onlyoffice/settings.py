@@ -17,6 +17,9 @@ class Settings(VendorSettings):
         pattern=r"^[A-Z]{3}$",
         description="Currency that the portal's own totals are in; the API marks several as basic and does not tell which one it is.",
     )
+    owns_by_default: bool = Field(
+        default=False, description="Whether an opportunity that is created without an owner belongs to the configured user."
+    )
     # Not documented: how the portal writes dates of custom fields.
     custom_date_format: str | None = Field(
         default=None, description="How custom fields of kind Date are written where it is not 2026-12-31, such as %m/%d/%Y."

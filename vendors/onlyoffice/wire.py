@@ -180,6 +180,24 @@ class Opportunity(WireModel):
     customFields: list[CustomField] | None = None
 
 
+class Done(WireModel):
+    """What is looked at of the answer to a write."""
+
+    id: Id = None
+    isPrivate: Flag = None
+    accessList: list[Employee] | None = None
+
+
+class Told(WireModel):
+    # Source: Community Server, ErrorWrapper.
+    message: Raw = None
+    hresult: Id = None
+
+
+class Refusal(WireModel):
+    error: Told
+
+
 class BatchEntry(WireModel):
     """The answer to one of several calls. `data` is JSON text that holds an envelope of its own."""
 
@@ -204,5 +222,7 @@ PERSON: Final = PortalDecoder(Envelope[Person])
 STAGES: Final[PortalDecoder[Envelope[list[Stage]]]] = _rows(Stage)
 CUSTOM_FIELDS: Final[PortalDecoder[Envelope[list[CustomField]]]] = _rows(CustomField)
 CURRENCIES: Final[PortalDecoder[Envelope[list[Currency]]]] = _rows(Currency)
+ANY: Final = PortalDecoder(Envelope[Any])
+ERROR: Final = PortalDecoder(Refusal)
 TAGS: Final = PortalDecoder(Envelope[list[str]])
 BATCH: Final[PortalDecoder[Envelope[list[BatchEntry | None]]]] = _rows(BatchEntry | None)

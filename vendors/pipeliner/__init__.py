@@ -9,6 +9,7 @@ from vendors.pipeliner.extension import (
     PipelinerStageFields,
     PipelinerUserFields,
 )
+from vendors.pipeliner.inputs import PipelinerOpportunityInput
 from vendors.pipeliner.settings import Settings
 from vendors.registry import Vendor
 
@@ -26,4 +27,5 @@ VENDOR = Vendor(
         "Account": PipelinerAccountFields,
         "Contact": PipelinerContactFields,
     },
+    inputs={"Opportunity": PipelinerOpportunityInput},
 )

@@ -1,4 +1,7 @@
-"""A client of the Pipeliner REST API v100: one list call a page with its relations expanded, small tables kept, the rest in batches."""
+"""A client of the Pipeliner REST API v100: one list call a page with its relations expanded, small tables kept, the rest in batches.
+
+Writes are mixed in. They change none of the tables that are kept.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -10,14 +13,19 @@ from pydantic import SecretStr
 from vendors.auth import FixedAccess, basic
 from vendors.capabilities import ById, EntityCheck, OpportunityLinks, Page, PageRequest, Row, Seeds
 from vendors.errors import VendorError
+from vendors.http import Fail, Reply
 from vendors.limiting import Limits
 from vendors.model import UNREAD, Account, Contact, CustomFieldDefinition, Opportunity, Pipeline, Selection, User
 from vendors.pipeliner import entities, mapping, parties, projection, query, wire
+from vendors.pipeliner.closing import ClosingStages
 from vendors.pipeliner.custom_fields import ENTITY_NAMES, Options, definitions_from_wire
+from vendors.pipeliner.lookups import Lookups, Tables
 from vendors.pipeliner.places import Slice
 from vendors.pipeliner.projection import Ask
 from vendors.pipeliner.reader import Reader, judge
 from vendors.pipeliner.settings import Settings
+from vendors.pipeliner.vendor_clock import VendorClock
+from vendors.pipeliner.writing import Writing
 from vendors.query import Condition, Pushdown, Sort
 from vendors.registry import Link
 from vendors.tables import Table
@@ -30,13 +38,15 @@ _CHECKED: Final = ("Opportunities", "Pipelines", "Clients", "Accounts", "Contact
 _USER_FIELDS: Final = "id,email,first_name,last_name,formatted_name,is_deleted,default_unit_id"
 
 
-class Client:
-    """Reads one team space. Ids are the vendor's UUIDs as text."""
+class Client(Writing):
+    """Reads and writes one team space. Ids are the vendor's UUIDs as text."""
 
     def __init__(self, link: Link, settings: Settings) -> None:
         self._crm = link.crm
         headers: dict[str, SecretStr | str] = {"Authorization": basic(settings.username, settings.password), "Accept": "application/json"}
-        self._reader = Reader(link.http(auth=FixedAccess(settings.base_url, headers), limits=LIMITS, judge=judge))
+        self._vendor_clock = VendorClock(link.clock)
+        self._http = link.http(auth=FixedAccess(settings.base_url, headers), limits=LIMITS, judge=self._judge)
+        self._reader = Reader(self._http)
 
         def table(load: Callable[[], Awaitable[T]]) -> Table[T]:
             return Table(load, ttl_seconds=link.table_ttl_seconds, clock=link.clock)
@@ -46,7 +56,20 @@ class Client:
         self._currencies = table(self._load_currencies)
         self._types = table(self._load_types)
         self._options = table(self._load_options)
+        self._fields = table(self._load_fields)
         self._definitions = table(self._load_definitions)
+        tables = Tables(
+            pipelines=self._pipelines,
+            users=self._users,
+            currencies=self._currencies,
+            types=self._types,
+            units=table(self._load_units),
+            options=self._options,
+            fields=self._fields,
+        )
+        self._lookups = Lookups(self._reader, tables)
+        self._closing = ClosingStages(won=settings.won_stage_id, lost=settings.lost_stage_id)
+        self._write_params = settings.write_params
 
     def opportunities_pushdown(self, conditions: Sequence[Condition], sort: Sort | None) -> Pushdown:
         return query.pushdown(query.OPPORTUNITIES, conditions, sort, sorts=query.SORTS)
@@ -169,6 +192,10 @@ class Client:
             raise errors[0]
         return checks
 
+    def _judge(self, reply: Reply, fail: Fail) -> VendorError | None:
+        self._vendor_clock.note(reply.headers)
+        return judge(reply, fail)
+
     async def _check(self, entity: str) -> EntityCheck:
         try:
             await self._reader.probe(entity)
@@ -203,7 +230,11 @@ class Client:
         )
         own = {entry.key: entry for entry in definitions if entry.applies_to == "opportunity"}
         return mapping.Tables(
-            pipelines=pipelines, currencies=currencies, types=types, options=options, custom_fields=own if custom else None
+            pipelines=pipelines,
+            currencies=currencies,
+            types={row.id: row.name for row in types.values()},
+            options=options,
+            custom_fields=own if custom else None,
         )
 
     async def _or(self, table: Table[T], default: T, *, wanted: bool) -> T:
@@ -249,18 +280,23 @@ class Client:
     async def _load_currencies(self) -> mapping.Currencies:
         return mapping.currencies_from_wire(await self._reader.all("Currencies", wire.CURRENCIES))
 
-    async def _load_types(self) -> Mapping[str, str | None]:
-        return {row.id: row.name for row in await self._reader.all("OpportunityTypes", wire.OPPORTUNITY_TYPES, ("load-only", "id,name"))}
+    async def _load_types(self) -> Mapping[str, wire.OpportunityType]:
+        only = ("load-only", "id,is_deleted,name,pipeline_id")
+        return {row.id: row for row in await self._reader.all("OpportunityTypes", wire.OPPORTUNITY_TYPES, only)}
+
+    async def _load_units(self) -> frozenset[str]:
+        rows = await self._reader.all("SalesUnits", wire.SALES_UNITS, ("load-only", "id,is_deleted"))
+        return frozenset(row.id for row in rows if not row.is_deleted)
 
     async def _load_options(self) -> Options:
-        return Options.of(await self._reader.all("Data", wire.DATA, ("load-only", "id,option_name,data_set_id")))
+        return Options.of(await self._reader.all("Data", wire.DATA, ("load-only", "id,is_deleted,option_name,data_set_id")))
+
+    async def _load_fields(self) -> Sequence[wire.Field]:
+        found = await asyncio.gather(*(self._reader.all("Fields", wire.FIELDS, ("filter[entity_name]", name)) for name in ENTITY_NAMES))
+        return [row for rows in found for row in rows]
 
     async def _load_definitions(self) -> Sequence[CustomFieldDefinition]:
-        async def fields() -> list[wire.Field]:
-            found = await asyncio.gather(*(self._reader.all("Fields", wire.FIELDS, ("filter[entity_name]", name)) for name in ENTITY_NAMES))
-            return [row for rows in found for row in rows]
-
-        rows, options = await asyncio.gather(fields(), self._options.get())
+        rows, options = await asyncio.gather(self._fields.get(), self._options.get())
         return definitions_from_wire(self._crm, rows, options)
 
 

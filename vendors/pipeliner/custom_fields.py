@@ -1,7 +1,7 @@
 """Pipeliner's custom fields: their definitions from the field metadata, and their values, which are further keys of a record. Pure."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -49,20 +49,42 @@ ENTITY_NAMES: Final = tuple(_MODELS)
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options of all dropdowns: their labels by id, and the labels of each set in the vendor's order."""
+    """The options of all dropdowns: their labels by id, and those of each set that can be chosen, in the vendor's order."""
 
     labels: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
-    sets: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    sets: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
 
     @classmethod
     def of(cls, rows: Iterable[wire.Data]) -> "Options":
         labels: dict[str, str | None] = {}
-        sets: defaultdict[str, list[str]] = defaultdict(list)
+        sets: defaultdict[str, dict[str, str]] = defaultdict(dict)
         for row in rows:
             labels[row.id] = row.option_name
             if row.data_set_id is not None and row.option_name is not None and not row.is_deleted:
-                sets[row.data_set_id].append(row.option_name)
+                sets[row.data_set_id][row.id] = row.option_name
         return cls(labels, sets)
+
+    def choices(self, row: wire.Field) -> Mapping[str, str]:
+        """The options of a field that can be chosen: their labels by id."""
+        if row.data_set_id is not None and row.data_set_id in self.sets:
+            return self.sets[row.data_set_id]
+        rows = {found: option for option in row.data_set if (found := wire.id_in(option)) is not None}
+        labels = {
+            found: option.option_name if isinstance(option, wire.Data) else self.labels.get(found)
+            for found, option in rows.items()
+            if not (isinstance(option, wire.Data) and option.is_deleted)
+        }
+        return {found: label for found, label in labels.items() if label is not None}
+
+
+def own_fields(rows: Iterable[wire.Field], entity_name: str) -> dict[str, wire.Field]:
+    """All fields of an entity, those of the vendor too, by their names; deleted ones are left out."""
+    return {row.api_name: row for row in rows if row.entity_name == entity_name and row.api_name is not None and not row.is_deleted}
+
+
+def is_custom(row: wire.Field) -> bool:
+    """Whether people of the space set the field up."""
+    return row.api_name is not None and _is_custom(row.entity_name, row.api_name)
 
 
 def definitions_from_wire(crm: str, rows: Iterable[wire.Field], options: Options) -> list[CustomFieldDefinition]:
@@ -108,7 +130,7 @@ def _definition(crm: str, row: wire.Field, api_name: str, options: Options) -> C
         type=_FIELD_TYPES.get(row.type_id or "", CustomFieldType.UNKNOWN),
         is_custom=True,
         is_active=None if row.is_deleted is None else not row.is_deleted,
-        options=tuple(label for label in own if label is not None) or tuple(options.sets.get(row.data_set_id or "", ())),
+        options=tuple(label for label in own if label is not None) or tuple(options.sets.get(row.data_set_id or "", {}).values()),
     )
 
 

@@ -35,6 +35,8 @@ _MAX_ROWS: Final = 100
 _DELETED_TOO: Final = ("include-deleted", "true")
 _FAILURE: Final = re.compile(rb'"success"\s*:\s*false')
 _BODY_DECIDES: Final = frozenset({HTTPStatus.OK, HTTPStatus.NOT_FOUND})
+# Source: Pipeliner, recorded answers: 422 for a record that breaks rules, 400 for a body or parameter that does.
+_REFUSES: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
 _SERVER_ERROR: Final = 500
 _KIND_OF_STATUS: Final[Mapping[int, type[VendorError]]] = {
     HTTPStatus.UNAUTHORIZED: CredentialsError,
@@ -42,6 +44,12 @@ _KIND_OF_STATUS: Final[Mapping[int, type[VendorError]]] = {
     HTTPStatus.NOT_FOUND: NotFoundError,
     HTTPStatus.TOO_MANY_REQUESTS: RateLimitedError,
 }
+
+
+class RefusedRequestError(RejectedRequestError):
+    """The vendor refused the request and said why."""
+
+    refusal: wire.Refusal
 
 
 class Reader:
@@ -163,6 +171,8 @@ class Reader:
 
 def judge(reply: Reply, fail: Fail) -> VendorError | None:
     """Read the vendor's error bodies: a failure may come with HTTP 200, and a space that does not exist is a 404 as any other."""
+    if reply.status in _REFUSES:
+        return _failed(reply.status, reply, fail)
     if reply.status not in _BODY_DECIDES or (reply.status == HTTPStatus.OK and _FAILURE.search(reply.body) is None):
         return None
     try:
@@ -175,8 +185,30 @@ def judge(reply: Reply, fail: Fail) -> VendorError | None:
         return None if known else fail(RejectedRequestError, "The vendor knows no such space; mend `space_id` or `service_url`.")
     if failure.success is not False:
         return None
-    status = failure.http_status or 0
+    return _failed(failure.http_status or 0, reply, fail)
+
+
+def _failed(status: int, reply: Reply, fail: Fail) -> VendorError:
+    if status in _REFUSES:
+        return _refused(reply, fail)
     return fail(UnavailableError if status >= _SERVER_ERROR else _KIND_OF_STATUS.get(status, RejectedRequestError))
+
+
+def _refused(reply: Reply, fail: Fail) -> RefusedRequestError:
+    plain = fail(RejectedRequestError)
+    try:
+        refusal = wire.REFUSAL.decode(reply.body).value
+    except (ValueError, RecursionError):
+        refusal = wire.Refusal()
+    error = RefusedRequestError(
+        plain.message,
+        crm=plain.crm,
+        operation=plain.operation,
+        status=plain.status,
+        vendor_code=None if refusal.code is None else str(refusal.code),
+    )
+    error.refusal = refusal
+    return error
 
 
 def _list_request(entity: str, params: Sequence[tuple[str, str]]) -> Request:

@@ -285,6 +285,7 @@ class Currency(Row):
 
 class OpportunityType(Row):
     name: Text = None
+    pipeline_id: Id = None
 
 
 class Data(Row):
@@ -319,12 +320,40 @@ class One(WireModel, Generic[T]):
     data: T
 
 
+class Saved(Row):
+    """What an answer to a write is read for."""
+
+    status: Whole = None
+
+
+class Problem(WireModel):
+    """A reason why a record was refused; `field_name` is there where a step's checklist asks for a field."""
+
+    code: Whole = None
+    field_name: Text = None
+
+
+class FieldProblem(Problem):
+    """The reasons why a field was refused."""
+
+    errors: Annotated[tuple[Problem, ...], Listed] = ()
+
+
 class Failure(WireModel):
     """An error body; the web framework below the API has another one, without `success`."""
 
     success: Flag = None
     message: Raw = None
     http_status: Whole = None
+
+
+class Refusal(WireModel):
+    # Source: Pipeliner, recorded answer 422 ERROR_ENTITY_VALIDATION.
+    code: Whole = None
+    entity_name: Text = None
+    entity_errors: Annotated[tuple[Problem, ...], Listed] = ()
+    field_errors: Annotated[tuple[FieldProblem, ...], Listed] = ()
+    step_checklist_errors: Annotated[tuple[Problem, ...], Listed] = ()
 
 
 def next_cursor(answer: Decoded[Rows[Any]]) -> str | None:
@@ -345,6 +374,7 @@ STEPS = Decoder(Rows[Step], rows=["data"], row=Step)
 CURRENCIES = Decoder(Rows[Currency], rows=["data"], row=Currency)
 OPPORTUNITY_TYPES = Decoder(Rows[OpportunityType], rows=["data"], row=OpportunityType)
 DATA = Decoder(Rows[Data], rows=["data"], row=Data)
+SALES_UNITS = Decoder(Rows[Row], rows=["data"], row=Row)
 FIELDS = Decoder(Rows[Field], rows=["data"], row=Field)
 ACCOUNT_RELATIONS = Decoder(Rows[AccountRelation], rows=["data"], row=AccountRelation)
 CONTACT_RELATIONS = Decoder(Rows[ContactRelation], rows=["data"], row=ContactRelation)
@@ -353,3 +383,6 @@ OPPORTUNITY = Decoder(One[Opportunity])
 ACCOUNT = Decoder(One[Account])
 CONTACT = Decoder(One[Contact])
 FAILURE = Decoder(Failure)
+REFUSAL = Decoder(Refusal)
+SAVED = Decoder(One[Saved])
+DELETED = Decoder(One[Key])

@@ -3,6 +3,7 @@
 from vendors.registry import Vendor
 from vendors.sharpspring.client import Client
 from vendors.sharpspring.extension import SharpspringFieldDefinition, SharpspringOpportunityFields, SharpspringStageFields
+from vendors.sharpspring.inputs import SharpspringOpportunityInput
 from vendors.sharpspring.settings import Settings
 
 VENDOR = Vendor(
@@ -16,4 +17,5 @@ VENDOR = Vendor(
         "Stage": SharpspringStageFields,
         "CustomFieldDefinition": SharpspringFieldDefinition,
     },
+    inputs={"Opportunity": SharpspringOpportunityInput},
 )

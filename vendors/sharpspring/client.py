@@ -17,6 +17,8 @@ from vendors.sharpspring.finder import Finder, Found, Target
 from vendors.sharpspring.offsets import HasId, Offsets, Window, place_from
 from vendors.sharpspring.rpc import LIMITS, Answer, Rpc, judge
 from vendors.sharpspring.settings import Settings
+from vendors.sharpspring.writer import Writer
+from vendors.sharpspring.writing import Writing
 from vendors.tables import Table
 
 T = TypeVar("T")
@@ -34,8 +36,8 @@ _CHECKED: tuple[wire.Method[Any], ...] = (
 )
 
 
-class Client:
-    """Reads one account of Lead Gen & CRM. Ids are the vendor's numbers as text."""
+class Client(Writing):
+    """Reads and writes one account of Lead Gen & CRM. Ids are the vendor's numbers as text."""
 
     def __init__(self, link: Link, settings: Settings) -> None:
         self._crm = link.crm
@@ -45,6 +47,7 @@ class Client:
         base_url = f"{settings.base_url.rstrip('/')}/pubapi/{settings.api_version}/"
         http = link.http(auth=FixedAccess(base_url, headers), limits=LIMITS, judge=judge(link.jitter))
         self._rpc = Rpc(http, page_size=settings.page_size)
+        self._writer = Writer(http)
 
         def finder(target: Target[T]) -> Finder[T]:
             return Finder(self._rpc, target, clock=link.clock)
@@ -66,6 +69,7 @@ class Client:
         )
         # Source: Lead Gen & CRM Open API, lead methods (vendor help, article 50889): getLeads takes lists of ids.
         self._leads = finder(Target(method=wire.LEADS, column="id", value=lambda row: row.id, takes_lists=True, hides_rows=True))
+        self._campaigns = finder(Target(method=wire.CAMPAIGNS, column="id", value=lambda row: row.id, is_short=True, hides_rows=True))
         self._pipelines: Table[Sequence[Pipeline]] = table(self._load_pipelines)
         self._users: Table[Mapping[str, User]] = table(self._load_users)
         self._definitions: Table[Sequence[CustomFieldDefinition]] = table(self._load_definitions)

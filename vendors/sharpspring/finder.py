@@ -64,17 +64,29 @@ class Finder(Generic[T]):
         self._max_values = MAX_VALUES
         self._least_pages = 1
         self._kept: tuple[Mapping[str, list[T]], float] | None = None
+        self._clearings = 0
 
-    async def find(self, values: Collection[str], *, fields: Sequence[str] | None = None) -> Found[T]:
+    def clear(self) -> None:
+        """Forget a kept table, and let none be kept that is being read now."""
+        self._kept = None
+        self._clearings += 1
+
+    async def find(self, values: Collection[str], *, fields: Sequence[str] | None = None, trusts_gaps: bool = True) -> Found[T]:
         """Find the rows of each value, by ascending id where they came so.
+
+        Args:
+            values: What to look for.
+            fields: The vendor's names of the fields to ask for; None for all.
+            trusts_gaps: Whether a value may be taken as missing because it is missing in a kept table.
 
         Returns:
             Rows by value; a value without rows is missing, and one that could not be looked up has its error.
         """
         wanted = list(dict.fromkeys(values))
-        kept = self._from_kept(wanted)
+        kept = self._from_kept(wanted, trusts_gaps=trusts_gaps)
         if kept is not None:
             return kept
+        clearings = self._clearings
         if len(wanted) <= 1:
             return await self._singly(wanted, fields)
         rows: list[T] = []
@@ -82,14 +94,14 @@ class Finder(Generic[T]):
         if self._target.is_short and self._least_pages == 1 and not self._takes_lists:
             rows, behind = await self._rpc.first_pages(self._target.method, {}, most=1, fields=fields)
             if behind is None:
-                return await self._of_whole(rows, wanted, fields)
+                return await self._of_whole(rows, wanted, fields, clearings)
             self._least_pages, offset = 2, behind
         listed: Found[T] = {}
         if self._takes_lists is not False:
             listed, is_answer = await self._by_list(wanted, fields)
             if is_answer:
                 return listed
-        found = await self._without_lists(wanted, rows, offset, fields)
+        found = await self._without_lists(wanted, rows, offset, fields, clearings)
         if self._takes_lists is None and len(found) > len(listed):
             self._takes_lists = False
         return found
@@ -112,12 +124,14 @@ class Finder(Generic[T]):
             self._takes_lists = True
         return found, bool(codes or self._takes_lists)
 
-    async def _without_lists(self, wanted: Sequence[str], rows: list[T], offset: int, fields: Sequence[str] | None) -> Found[T]:
+    async def _without_lists(
+        self, wanted: Sequence[str], rows: list[T], offset: int, fields: Sequence[str] | None, clearings: int
+    ) -> Found[T]:
         most = len(wanted) - (1 if offset else 0)
         if len(wanted) >= self._least_pages and most > 0:
             more, behind = await self._rpc.first_pages(self._target.method, {}, most=most, offset=offset, fields=fields)
             if behind is None:
-                return await self._of_whole([*rows, *more], wanted, fields)
+                return await self._of_whole([*rows, *more], wanted, fields, clearings)
             self._least_pages = len(wanted) + 1
         return await self._singly(wanted, fields)
 
@@ -138,24 +152,26 @@ class Finder(Generic[T]):
             seen, has_more = seen + len(answer.rows), answer.has_more
         return rows
 
-    async def _of_whole(self, rows: Sequence[T], wanted: Sequence[str], fields: Sequence[str] | None) -> Found[T]:
+    async def _of_whole(self, rows: Sequence[T], wanted: Sequence[str], fields: Sequence[str] | None, clearings: int) -> Found[T]:
         self._least_pages = max(1, -(-len(rows) // self._rpc.page_size))
         grouped = self._grouped(rows)
-        if self._target.kept_seconds:
+        if self._target.kept_seconds and clearings == self._clearings:
             self._kept = (grouped, self._clock())
         found: Found[T] = {value: grouped[value] for value in wanted if value in grouped}
         if self._target.hides_rows and len(found) < len(wanted):
             found |= await self._singly([value for value in wanted if value not in found], fields)
         return found
 
-    def _from_kept(self, wanted: Sequence[str]) -> Found[T] | None:
+    def _from_kept(self, wanted: Sequence[str], *, trusts_gaps: bool) -> Found[T] | None:
         if self._kept is None:
             return None
         rows, read_at = self._kept
         age = self._clock() - read_at
         found: Found[T] = {value: rows[value] for value in wanted if value in rows}
         # A value that is missing may have come since; the table is asked again for it, but not again and again.
-        lifetime = self._target.kept_seconds if len(found) == len(wanted) else min(_TRUSTED_SECONDS, self._target.kept_seconds)
+        lifetime = self._target.kept_seconds
+        if len(found) < len(wanted):
+            lifetime = min(_TRUSTED_SECONDS, lifetime) if trusts_gaps else 0.0
         return found if age < lifetime else None
 
     def _grouped(self, rows: Iterable[T]) -> dict[str, list[T]]:

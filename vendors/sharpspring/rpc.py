@@ -3,6 +3,9 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from hashlib import blake2b
 from http import HTTPStatus
 from typing import Final, Generic, TypeVar
@@ -40,7 +43,7 @@ _HOLD_SECONDS: Final = 1.0
 _LINES_A_MINUTE: Final = 3
 
 # Source: Lead Gen & CRM Open API, "Error codes" (vendor help, article 360034119232). Any other code is a refusal of the request.
-_KIND_OF_CODE: Final[Mapping[str, type[VendorError]]] = {
+KIND_OF_CODE: Final[Mapping[str, type[VendorError]]] = {
     "103": CredentialsError,
     "104": CredentialsError,
     "105": CredentialsError,
@@ -58,7 +61,7 @@ _KIND_OF_CODE: Final[Mapping[str, type[VendorError]]] = {
     "404": NotFoundError,
     "999": UnavailableError,
 }
-_NO_ROWS_AFFECTED: Final = "302"
+NO_ROWS_AFFECTED: Final = "302"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,19 +141,23 @@ class Rpc:
                 return rows, None
         return rows, offset
 
+    async def vendor_time(self) -> datetime | None:
+        """What time it is by the vendor's clock (`Date`, RFC 9110, 6.6.1); None when it does not say."""
+        request, _ = request_of(wire.DEAL_STAGES.name, {"where": {}, "limit": 1, "offset": 0})
+        reply = await self._http.send(request)
+        try:
+            moment = parsedate_to_datetime(reply.headers.get("Date", ""))
+        except (ValueError, TypeError):
+            return None
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
     async def _ask(
         self, method: wire.Method[T], where: Mapping[str, object], *, limit: int, offset: int, fields: Sequence[str] | None
     ) -> Answer[T]:
         params: dict[str, object] = {"where": where, "limit": limit, "offset": offset}
         if fields is not None:
             params["fields"] = fields
-        request_id = _id_of(method.name, params)
-        request = Request(
-            operation=method.name,
-            method="POST",
-            body=orjson.dumps({"method": method.name, "params": params, "id": request_id}),
-            content_type="application/json",
-        )
+        request, request_id = request_of(method.name, params)
         reply = await self._http.send(request)
         envelope = method.decoder.read(self._http, request, reply).value
         if envelope.id != request_id:
@@ -180,18 +187,28 @@ def judge(jitter: Callable[[], float]) -> Judge:
             code = wire.FAILURE.decode(reply.body).value.code()
         except (ValueError, RecursionError):
             return None
-        if code is None or code == _NO_ROWS_AFFECTED:
+        if code is None or code == NO_ROWS_AFFECTED:
             return None
-        kind = _KIND_OF_CODE.get(code, RejectedRequestError)
+        kind = KIND_OF_CODE.get(code, RejectedRequestError)
         pause = _HOLD_SECONDS + jitter() if kind is RateLimitedError else None
         return fail(kind, retry_after_seconds=pause, vendor_code=code)
 
     return read
 
 
-def _id_of(name: str, params: Mapping[str, object]) -> str:
-    """The id of a request, made of what it asks: identical reads are one call, and an answer to another question is noticed.
+def request_of(name: str, params: Mapping[str, object], *, read: bool = True) -> tuple[Request, str]:
+    """Make the request of a method, and tell its id, which the answer has to repeat.
 
-    15 digits at most, so that it stays the same when the vendor takes it for a number.
+    The id is made of what is asked: identical reads are one call, and an answer to another question is noticed. It has 15 digits at most,
+    so that it stays the same when the vendor takes it for a number. Decimals are written digit by digit.
     """
-    return str(int.from_bytes(blake2b(orjson.dumps([name, params]), digest_size=6).digest()))
+    digest = blake2b(orjson.dumps([name, params], default=_digits), digest_size=6).digest()
+    request_id = str(int.from_bytes(digest))
+    body = orjson.dumps({"method": name, "params": params, "id": request_id}, default=_digits)
+    return Request(operation=name, method="POST", body=body, content_type="application/json", read=read), request_id
+
+
+def _digits(value: object) -> object:
+    if isinstance(value, Decimal):
+        return orjson.Fragment(format(value, "f"))
+    raise TypeError

@@ -1,4 +1,4 @@
-"""Bodies of the Open API, in its own spelling, and its reading methods.
+"""Bodies of the Open API, in its own spelling, its reading methods, and the receipts of its writing ones.
 
 Every answer has one envelope. Its `error` says in one of five shapes whether anything failed, and an empty map may be written as `[]`,
 as PHP does.
@@ -145,6 +145,11 @@ class Field(WireModel):
     isAvailableInForms: Flag = None
 
 
+class Campaign(WireModel):
+    # Not in an article; only looked up, to learn whether it exists.
+    id: RowId
+
+
 Row = Annotated[T | Unreadable, pydantic.Field(union_mode="left_to_right")]
 Member = Annotated[list[Row[T]] | Unreadable, pydantic.Field(union_mode="left_to_right")]
 
@@ -197,6 +202,57 @@ class Failure(WireModel):
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """An object's error. `said` is the vendor's own text of it, good for finding names of fields, never for showing."""
+
+    code: str | None
+    said: str = ""
+
+
+class Outcome(WireModel):
+    """What became of one object of a write; `id` is that of a new row."""
+
+    success: Flag = None
+    error: Any = None
+    id: Link = None
+
+    def refusal(self) -> Refusal | None:
+        """Why it was refused; None when it was carried out.
+
+        Source: observed: a failed row has `success` false, as JSON or as text, or an error with a code.
+        """
+        refusal = refusal_of(self.error)
+        return Refusal(None) if refusal is None and self.success is False else refusal
+
+
+class Receipt(WireModel):
+    """The answer to a write. `error` may hold a copy of the errors of those objects that were refused, in their order."""
+
+    id: Id = None
+    result: dict[str, Any] | list[Any] | None = None
+    error: Any = None
+
+    def outcomes(self, key: str) -> list[Outcome] | None:
+        """What became of each object; None when it does not say. `key` is the name of the list in `result`."""
+        rows = self.result.get(key) if isinstance(self.result, dict) else None
+        return None if rows is None else _OUTCOMES.validate_python(rows)
+
+
+def refusal_of(error: Any) -> Refusal | None:
+    """Read an error in any of its shapes; None where it is none."""
+    first: Any = next(iter(error), None) if isinstance(error, list) else error  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if not isinstance(first, dict):
+        return None
+    members: dict[str, Any] = first  # pyright: ignore[reportUnknownVariableType]  # JSON comes in untyped
+    code = members.get("code")
+    return None if code is None else Refusal(str(code)[:_CODE_LENGTH], f"{members.get('message')} {members.get('data')}")
+
+
+_CODE_LENGTH: Final = 16
+_OUTCOMES: Final = pydantic.TypeAdapter(list[Outcome])
+
+
+@dataclass(frozen=True, slots=True)
 class Method(Generic[T]):
     """A method that lists rows. `keys` are the names of the list in `result`, as seen and as documented."""
 
@@ -206,6 +262,7 @@ class Method(Generic[T]):
 
 
 FAILURE: Final = Decoder(Failure)
+RECEIPT: Final = Decoder(Receipt)
 # Sources: the method articles of the Open API; keys as clients found them on the wire, then as documented.
 OPPORTUNITIES: Final = Method("getOpportunities", ("opportunity", "opportunities"), Decoder(Envelope[Opportunity]))
 OPPORTUNITY_LEADS: Final = Method(
@@ -216,3 +273,4 @@ USER_PROFILES: Final = Method("getUserProfiles", ("userProfile", "userProfiles")
 ACCOUNTS: Final = Method("getAccounts", ("account", "accounts"), Decoder(Envelope[Account]))
 LEADS: Final = Method("getLeads", ("lead", "leads"), Decoder(Envelope[Lead]))
 FIELDS: Final = Method("getFields", ("field", "fields"), Decoder(Envelope[Field]))
+CAMPAIGNS: Final = Method("getCampaigns", ("campaign", "campaigns"), Decoder(Envelope[Campaign]))

@@ -36,7 +36,9 @@ async def test_the_settings_are_those_the_sandbox_checks() -> None:
     async with calling() as apideck:
         settings = apideck.running.settings
 
-        assert settings.keys() == {"base_url", "api_key", "app_id", "consumer_id", "service_id"}
+        words = {"won_status": "closedwon", "lost_status": "closedlost", "open_status": "open"}
+        assert settings.keys() == {"base_url", "api_key", "app_id", "consumer_id", "service_id", *words}
+        assert settings.items() >= words.items()
         headers = {
             "Authorization": f"Bearer {settings['api_key']}",
             "x-apideck-app-id": str(settings["app_id"]),
@@ -279,6 +281,39 @@ async def test_a_move_can_leave_the_status_alone() -> None:
         moved = await by_id(apideck, "9017442103")
 
     assert (moved["pipeline_stage_id"], moved["status"], moved["win_probability"]) == ("closedwon", "open", 20)
+
+
+@pytest.mark.parametrize(
+    ("way", "kept"),
+    [
+        ("merged", [{"id": "dock_slot", "name": "Dock slot", "description": None, "value": "x"}, {"name": "Coats", "value": 4}]),
+        ("replaced", [{"name": "Coats", "value": 4}, {"id": "dock_slot", "value": "x"}]),
+    ],
+)
+async def test_custom_fields_of_an_update_are_merged_or_replace_all(way: str, kept: list[dict[str, Any]]) -> None:
+    async with calling({"custom_fields": way}) as apideck:
+        given = [{"name": "Coats", "value": 4}, {"id": "dock_slot", "value": "x"}]
+        await apideck.call("PATCH", "/crm/opportunities/9017442105", body={"title": "x", "custom_fields": given})
+        read = (await by_id(apideck, "9017442105"))["custom_fields"]
+        await apideck.call("PATCH", "/crm/opportunities/9017442105", body={"title": "x", "custom_fields": [{"name": "New", "value": 1}]})
+        grown = (await by_id(apideck, "9017442105"))["custom_fields"]
+
+    assert [{key: value for key, value in entry.items() if key in want} for entry, want in zip(read, kept, strict=True)] == kept
+    assert len(grown) == (3 if way == "merged" else 1)
+
+
+async def test_a_primary_contact_may_be_required_of_new_deals() -> None:
+    async with calling({"primary_contact": "required"}) as apideck:
+        bodies: list[dict[str, Any]] = [{}, {"primary_contact_id": None}, {"contact_ids": ["101"]}]
+        refused = [await apideck.call("POST", "/crm/opportunities", body={"title": "x", **body}) for body in bodies]
+        created = await apideck.call("POST", "/crm/opportunities", body={"title": "x", "primary_contact_id": "101"})
+        changed = await apideck.call("PATCH", DEAL, body={"title": "x"})
+        settings = apideck.running.settings
+
+    missing = {"missing": [{"primary_contact_id": "required"}]}
+    assert [(answer.status, answer.body["detail"]) for answer in refused] == [(400, missing)] * 3
+    assert (created.status, changed.status) == (201, 200)
+    assert settings["require_primary_contact"] is True
 
 
 async def test_scale_makes_the_same_opportunities_each_time() -> None:

@@ -111,6 +111,15 @@ async def test_a_title_is_all_that_a_create_needs(apideck: Caller) -> None:
     assert (await apideck.get("/crm/opportunities", limit="200")).data[-1]["id"] == created.data["id"]
 
 
+async def test_blanks_around_a_title_are_not_kept(apideck: Caller) -> None:
+    created = await apideck.call("POST", "/crm/opportunities", body={"title": "  Lashing bridge \t"})
+    path = f"/crm/opportunities/{created.data['id']}"
+    first = (await apideck.get(path)).data["title"]
+    await apideck.call("PATCH", path, body={"title": " Another  one "})
+
+    assert (first, (await apideck.get(path)).data["title"]) == ("Lashing bridge", "Another  one")
+
+
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
 async def test_a_body_without_title_is_refused(apideck: Caller, method: str) -> None:
     path = "/crm/opportunities" if method == "POST" else DEAL

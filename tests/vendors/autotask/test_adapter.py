@@ -14,6 +14,7 @@ from aiohttp import web
 from tests.playground import Playground, connect, playground
 from vendors.autotask.client import Client
 from vendors.autotask.extension import AutotaskOpportunityFields
+from vendors.autotask.refusals import RefusalError
 from vendors.capabilities import Page, PageRequest
 from vendors.errors import (
     CredentialsError,
@@ -174,8 +175,8 @@ async def test_every_zone_of_the_vendor_is_accepted(zone: str) -> None:
         (500, errors("The logged in Resource does not have the adequate permissions to query this entity type."), PermissionDeniedError, 1),
         (403, errors({"message": "no PERMISSION", "field": ""}), PermissionDeniedError, 1),
         (403, "", PermissionDeniedError, 1),
-        (500, errors("Queries are limited to 500 or fewer 'OR' conditions."), RejectedRequestError, 1),
-        (500, errors({"message": "Unexpected character encountered while parsing value: t.", "field": "x"}), RejectedRequestError, 1),
+        (500, errors("Queries are limited to 500 or fewer 'OR' conditions."), RefusalError, 1),
+        (500, errors({"message": "Unexpected character encountered while parsing value: t.", "field": "x"}), RefusalError, 1),
         (500, errors("The Autotask API thread threshold of 3 threads has been exceeded."), RateLimitedError, 3),
         (429, errors("The Autotask API request threshold of 10000 requests has been exceeded."), RateLimitedError, 3),
         (429, "", RateLimitedError, 3),
@@ -184,7 +185,7 @@ async def test_every_zone_of_the_vendor_is_accepted(zone: str) -> None:
         (500, json.dumps({"errors": "odd"}), UnavailableError, 3),
         (502, errors("Bad gateway"), UnavailableError, 3),
         (405, json.dumps({"Message": "The requested resource does not support http method 'GET'."}), RejectedRequestError, 1),
-        (400, errors("Something else"), RejectedRequestError, 1),
+        (400, errors("Something else"), RefusalError, 1),
     ],
 )
 async def test_an_error_is_told_by_its_text_and_status(status: int, body: str, kind: type[VendorError], calls: int) -> None:

@@ -457,8 +457,8 @@ async def test_whole_numbers_may_arrive_with_a_fraction() -> None:
     ):
         text = await response.text()
 
-    assert '"isActive": 1.0' in text
-    assert '"id": 30684.0' in text
+    assert '"isActive":1.0' in text
+    assert '"id":30684.0' in text
 
 
 @pytest.mark.parametrize(

@@ -568,3 +568,18 @@ async def test_state_does_not_outlive_a_run() -> None:
         await create(call)
     async with sandbox() as call:
         assert (await call("POST", f"{PATH}/query/count", {"filter": [{"op": "exist", "field": "id"}]})) == {"queryCount": 52}
+
+
+async def test_a_title_loses_the_blanks_around_it(call: Caller) -> None:
+    assert (await create(call, title="  Dock upgrade\n"))["title"] == "Dock upgrade"
+    assert await refused(call, OPEN, title=" \n") == "Missing Required Field: title."
+
+
+async def test_decimals_are_kept_digit_by_digit(call: Caller) -> None:
+    body = json.dumps(NEW).replace("5000", "12345678901234567.89")
+    url = call.running.base_url + PATH
+    async with call.session.post(url, data=body, headers=HEADERS | {"Content-Type": "application/json"}) as response:
+        created = (await response.json())["itemId"]
+
+    async with call.session.get(f"{url}/{created}", headers=HEADERS) as response:
+        assert '"amount":12345678901234567.89' in await response.text()

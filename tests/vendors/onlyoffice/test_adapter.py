@@ -12,7 +12,7 @@ from tests.contract.reading import sound, whole_list
 from tests.playground import Playground, brief_sleep, connect, playground
 from vendors.calls import Clock
 from vendors.capabilities import PageRequest
-from vendors.errors import CredentialsError, UnavailableError
+from vendors.errors import CredentialsError, PermissionDeniedError, UnavailableError
 from vendors.model import EVERYTHING, UNREAD, Opportunity, OpportunityStatus, Ref, Selection
 from vendors.onlyoffice import VENDOR
 from vendors.onlyoffice.client import Client
@@ -195,13 +195,13 @@ async def test_opportunities_by_ids_come_in_batches_of_fifty_calls() -> None:
         calls(ground)
 
         without_tags = await client.opportunities_by_ids(ids, TITLES)
-        assert dict(calls(ground)) == {BATCH: 2}
+        assert dict(calls(ground)) == {BATCH: 2, LIST: 1}  # the list for the one whose stage is gone
         with_tags = await client.opportunities_by_ids(ids[:25], EVERYTHING)
         assert dict(calls(ground)) == {BATCH: 1}
         single = await client.opportunities_by_ids(ids[:1], TITLES)
         assert dict(calls(ground)) == {"GET crm/opportunity/{id}": 1}
 
-    assert len(without_tags) == len(ids) - 1  # the one whose stage is gone
+    assert set(without_tags) == set(ids)
     assert sound(with_tags["101"]).tags == ("crane", "tender")
     assert sound(single["101"]).title == "Quay crane retrofit, berth 4"
 
@@ -315,13 +315,28 @@ async def test_days_are_those_of_the_portal_wherever_it_is(offset: str) -> None:
     assert str(records["164"].actual_close_date) == ("2026-06-26" if offset == "+03:00" else "2026-06-25")
 
 
-async def test_an_opportunity_whose_stage_is_gone_is_listed_without_it_and_may_not_exist_by_id() -> None:
-    async with playground("onlyoffice") as ground:
+@pytest.mark.parametrize("position", ["not_found", "shown"])
+async def test_an_opportunity_whose_stage_is_gone_is_there_by_id_as_in_the_list(position: str) -> None:
+    async with playground("onlyoffice", options={"single_missing_stage": position}) as ground:
         listed = {record.local_id: record for record in await whole_list(ground.crm)}
-        found = await client_of(ground).opportunities_by_ids(["135"], EVERYTHING)
+        calls(ground)
 
-    assert (listed["135"].stage_ref, listed["135"].status) == (None, None)
-    assert not found
+        found = await client_of(ground).opportunities_by_ids(["135", "999", "101"], EVERYTHING)
+
+        assert dict(calls(ground)) == {BATCH: 1, LIST: 1}
+    record = sound(found["135"])
+    assert set(found) == {"135", "101"}
+    assert (record.stage_ref, record.status, record.tags) == (None, None, ())
+    assert (record.title, record.amount, record.owner_ref) == (listed["135"].title, listed["135"].amount, listed["135"].owner_ref)
+
+
+async def test_a_list_that_cannot_be_read_fails_for_those_who_are_looked_up_in_it() -> None:
+    async with playground("onlyoffice") as ground:
+        ground.control.faults.append(Fault(kind="status", status=403, match=LIST))
+
+        found = await client_of(ground).opportunities_by_ids(["135", "101"], TITLES)
+
+    assert {local_id: type(value) for local_id, value in found.items()} == {"135": PermissionDeniedError, "101": Opportunity}
 
 
 async def test_private_opportunities_have_their_access_list() -> None:

@@ -12,7 +12,7 @@ from vendors.http import Request
 from vendors.model import EVERYTHING, Selection
 from vendors.onlyoffice import wire
 from vendors.onlyoffice.client import Client
-from vendors.onlyoffice.pages import MAX_ROWS, Behind, Place, Window, rows_behind, window_of
+from vendors.onlyoffice.pages import MAX_ROWS, Behind, Place, Window, entries_of, rows_behind, window_of
 from vendors.onlyoffice.sandbox.logins import ADMIN_USERNAME
 from vendors.paging import LoopGuard
 
@@ -33,7 +33,7 @@ class Portal:
         self.asked.append((start, count))
         end = start + min(count, self.cap)
         rows = [self.bad.get(row_id, {"id": row_id, "title": f"T{row_id}"}) for row_id in self.ids[start:end]]
-        body: dict[str, Any] = {"count": len(rows), "response": rows}
+        body: dict[str, Any] = {"count": len(rows), "response": rows, "total": len(self.ids)}
         if end < len(self.ids):
             body["nextIndex"] = end + 1
         return window_of(wire.OPPORTUNITIES.decode(json.dumps(body)), start, count)
@@ -175,3 +175,38 @@ async def test_an_empty_list_has_no_position() -> None:
         page = await client.opportunities_page(PageRequest(size=10, selection=EVERYTHING))
 
     assert (list(page.rows), page.has_more, page.position, page.dropped) == ([], False, None, 0)
+
+
+# Rows looked up by id
+
+
+@pytest.mark.parametrize(
+    ("count", "wanted", "calls"),
+    [
+        (0, [1], 1),
+        (1, [2], 1),
+        (1_000, [2, 4, 2_000], 1),
+        (1_000, [2_001], 1),
+        (1_001, [2_002], 2),
+        (5_000, [2, 4], 1),
+        (5_000, [10_000], 5),
+        (5_000, [2, 4_400, 9_998, 12_345], 6),
+    ],
+)
+async def test_rows_are_looked_up_by_id_in_few_calls(count: int, wanted: list[int], calls: int) -> None:
+    portal = Portal(range(2, 2 * count + 1, 2))
+
+    found = await entries_of(wanted, portal.read, LoopGuard(crm="baltic", operation="list"))
+
+    assert sorted(entry.place.last_id for entry in found) == [row_id for row_id in wanted if row_id in portal.ids]
+    assert len(portal.asked) <= calls
+
+
+@pytest.mark.parametrize("cap", [1, 7, 100, MAX_ROWS])
+async def test_every_row_is_found_in_a_portal_that_cuts_pages(cap: int) -> None:
+    portal = Portal(range(3, 300, 3), cap=cap)
+
+    found = await entries_of(range(1, 310), portal.read, LoopGuard(crm="baltic", operation="list"))
+
+    assert sorted(entry.place.last_id for entry in found) == portal.ids
+    assert len(portal.asked) == len(set(portal.asked))

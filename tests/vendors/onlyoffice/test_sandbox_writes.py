@@ -178,6 +178,53 @@ async def test_a_json_array_of_one_object_may_be_lost(open_portal: Open, positio
     assert filled(one) == kept and filled(two) == ["Berth 9", "true"]
 
 
+async def test_the_title_is_trimmed_and_the_answer_does_not_show_it(portal: Portal) -> None:
+    deal = await created(portal, title=" Dock  upgrade ")
+    answer = await portal.call("PUT", f"crm/opportunity/{deal['id']}", json=a_deal(title="Renamed "))
+
+    assert (deal["title"], answer["response"]["title"]) == (" Dock  upgrade ", "Renamed ")
+    assert (await portal.get(f"crm/opportunity/{deal['id']}"))["title"] == "Renamed"
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("1234567890123456789.123456789", "1234567890123456789.123456789"),
+        ("0.1234567895", "0.12345679"),
+        ("1E+3", "1000"),
+        ("-5.50", "-5.5"),
+    ],
+)
+async def test_the_bid_is_exact_to_nine_decimals(portal: Portal, sent: str, kept: str) -> None:
+    body = json.dumps(a_deal(bidValue=0)).replace('"bidValue": 0', f'"bidValue": {sent}')
+    headers = {**portal.headers, "Content-Type": "application/json"}
+
+    async with portal.session.post("/api/2.0/crm/opportunity", data=body, headers=headers) as reply:
+        text = await reply.text()
+
+    assert f'"bidValue":{kept},' in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"title": " "}, 400),
+        ({"title": "a\x00b"}, 400),
+        ({"description": "\ud800"}, 400),
+        ({"description": "ä" * 32_768}, 500),
+        ({"bidValue": "NaN"}, 400),
+        ({"bidValue": 10**29}, 400),
+        ({"expectedCloseDate": "0999-12-30"}, 500),
+        ({"actualCloseDate": "0999-12-30"}, 500),
+    ],
+)
+async def test_what_the_columns_and_the_wire_cannot_hold_is_refused(portal: Portal, changes: dict[str, Any], status: int) -> None:
+    await portal.call("POST", "crm/opportunity", status=status, json=a_deal(**changes))
+    await portal.call("PUT", "crm/opportunity/104", status=status, json=a_deal(**changes))
+
+    assert portal.store.deals[104].title == "Winch service contract"
+
+
 # Updating
 
 
@@ -325,6 +372,92 @@ async def test_one_custom_field_can_be_set(portal: Portal) -> None:
     assert (body["response"]["fieldValue"], body["response"]["entityId"]) == ("Berth 1", 104)
     assert next(field for field in await portal.get("crm/opportunity/104/customfield") if field["id"] == 21)["fieldValue"] == "Berth 1"
     await portal.call("POST", "crm/opportunity/104/customfield/999", status=400, json={"fieldValue": "x"})
+
+
+async def test_a_custom_field_is_trimmed_and_can_be_emptied(portal: Portal) -> None:
+    path = "crm/opportunity/104/customfield/21"
+    await portal.call("POST", path, status=201, json={"fieldValue": " Berth 1 "})
+    assert portal.store.deals[104].fields[21] == "Berth 1"
+
+    await portal.call("POST", path, status=201, json={"fieldValue": ""})
+    await portal.call("POST", path, status=500, json={})
+
+    assert not [field for field in (await portal.get("crm/opportunity/104"))["customFields"] if field["id"] == 21]
+
+
+async def test_tags_come_and_go_in_any_case(portal: Portal) -> None:
+    path = "crm/opportunity/104/tag"
+    for name in ("CRANE", " new ", "New"):
+        assert (await portal.call("POST", path, status=201, json={"tagName": name}))["response"] == name
+    assert (await portal.get("crm/opportunity/tag/104"))[-2:] == ["crane", "new"]
+
+    await portal.call("DELETE", path, json={"tagName": "Crane"})
+    await portal.call("DELETE", path, params={"tagName": "NEW"})
+
+    assert not {"crane", "new"} & set(await portal.get("crm/opportunity/tag/104"))
+    await portal.call("DELETE", path, status=404, json={"tagName": "unheard of"})
+    await portal.call("POST", path, status=400, json={"tagName": " "})
+    await portal.call("DELETE", path, status=400)
+    await portal.call("POST", "crm/opportunity/130/tag", status=404, json={"tagName": "x"})
+
+
+# Contacts
+
+
+async def test_companies_and_people_are_made(portal: Portal) -> None:
+    firm = (await portal.call("POST", "crm/contact/company", status=201, json={"companyName": " Reede ", "shareType": 1}))["response"]
+    given = {"firstName": "Imke", "lastName": "", "jobTitle": "Owner", "companyId": firm["id"], "shareType": "Read"}
+    person = (await portal.call("POST", "crm/contact/person", status=201, json=given))["response"]
+
+    assert (firm["displayName"], firm["isCompany"], firm["isShared"]) == ("Reede", True, True)
+    assert (person["displayName"], person["title"], person["company"]["id"]) == ("Imke", "Owner", firm["id"])
+    assert person["shareType"] == 2
+    assert [row["id"] for row in await portal.get(f"crm/contact/company/{firm['id']}/person")] == [person["id"]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "status"),
+    [
+        ("company", {}, 400),
+        ("company", {"companyName": " "}, 400),
+        ("company", {"companyName": "x" * 256}, 500),
+        ("person", {"lastName": "Sand"}, 500),
+        ("person", {"firstName": "Imke"}, 500),
+        ("person", {"firstName": " ", "lastName": "Sand"}, 400),
+        ("person", {"firstName": "Imke", "lastName": "", "companyId": 999}, 404),
+        ("person", {"firstName": "Imke", "lastName": "", "companyId": 26}, 404),
+        ("company", {"companyName": "x", "shareType": "Everybody"}, 400),
+    ],
+)
+async def test_a_contact_that_breaks_a_rule_is_not_made(portal: Portal, kind: str, given: dict[str, Any], status: int) -> None:
+    before = len(portal.store.contacts)
+
+    await portal.call("POST", f"crm/contact/{kind}", status=status, json=given)
+
+    assert len(portal.store.contacts) == before
+
+
+async def test_a_contact_that_is_shared_with_nobody_is_seen_by_its_managers_only(portal: Portal) -> None:
+    hidden = (await portal.call("POST", "crm/contact/company", status=201, json={"companyName": "a"}))["response"]["id"]
+    managed = {"companyName": "b", "managerList": [portal.store.employees[IVO].id, "2f9e1c7b-4d38-4b0a-8c66-91a7b35e0d42"]}
+    seen = (await portal.call("POST", "crm/contact/company", status=201, json=managed))["response"]["id"]
+
+    await portal.call("GET", f"crm/contact/{hidden}", status=404)
+    assert (await portal.get(f"crm/contact/{seen}"))["companyName"] == "b"
+
+
+async def test_data_of_a_contact_has_one_primary_of_a_kind(portal: Portal) -> None:
+    for data in ("a@b.example", "c@d.example"):
+        given = {"infoType": 1, "data": data, "isPrimary": True, "category": "Work"}
+        await portal.call("POST", "crm/contact/41/data", status=201, json=given)
+
+    emails = [row for row in await portal.get("crm/contact/41/data") if row["infoType"] == 1]
+    assert [row["data"] for row in emails if row["isPrimary"]] == ["c@d.example"] and len(emails) == 3
+    phone = {"infoType": "Phone", "data": "1", "category": "Mobile"}
+    assert (await portal.call("POST", "crm/contact/41/data", status=201, json=phone))["response"]["category"] == 2
+    await portal.call("POST", "crm/contact/41/data", status=400, json={**phone, "infoType": "Email"})
+    await portal.call("POST", "crm/contact/41/data", status=400, json={**phone, "data": ""})
+    await portal.call("POST", "crm/contact/26/data", status=404, json=phone)
 
 
 async def test_access_is_the_creators_or_an_administrators(open_portal: Open) -> None:

@@ -71,7 +71,7 @@ async def test_the_settings_are_those_that_the_sandbox_takes(call: Caller) -> No
 
     response, _ = await call.send("GET", f"/api/v100/rest/spaces/{settings['space_id']}/entities/Clients", headers=headers)
 
-    assert settings.keys() == {"service_url", "space_id", "username", "password"}
+    assert settings.keys() == {"service_url", "space_id", "username", "password", "won_stage_id", "lost_stage_id"}
     assert (settings["service_url"], response.status) == (call.sandbox.base_url, 200)
 
 
@@ -257,8 +257,15 @@ async def test_steps_of_other_processes_are_mixed_into_the_steps(call: Caller) -
 async def test_steps_of_a_pipeline_are_in_their_order(call: Caller) -> None:
     pipeline = await call.one("Pipelines", expand="steps", **{"filter[name]": "New equipment"})
 
-    assert [step["name"] for step in pipeline["steps"]] == ["First contact", "Needs analysis", "Proposal", "Negotiation", "Closed/Won"]
-    assert [step["sort_order"] for step in pipeline["steps"]] == [0, 1, 2, 3, 4]
+    assert [step["name"] for step in pipeline["steps"]] == [
+        "First contact",
+        "Needs analysis",
+        "Proposal",
+        "Negotiation",
+        "Closed/Won",
+        "Closed/Lost",
+    ]
+    assert [step["sort_order"] for step in pipeline["steps"]] == [0, 1, 2, 3, 4, 5]
     assert all(step["pipeline"] == f"{NEW_HOST}Pipelines/{pipeline['id']}" for step in pipeline["steps"])
 
 

@@ -4,12 +4,13 @@ Source: Pipeliner "Create Opportunity"; recorded error bodies; "Bulk Create, Upd
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from tests.vendors.pipeliner.sandbox_caller import Caller, calling
+from tests.vendors.pipeliner.sandbox_caller import ENTITIES, Caller, calling
 from vendors.pipeliner.sandbox.control import API
 from vendors.pipeliner.sandbox.store import Change
 
@@ -416,6 +417,64 @@ async def test_a_date_may_be_what_wins() -> None:
         won = await patched(call, row["id"], won_date="2026-11-20 10:00:00")
 
     assert (at_the_end["status"], won["status"], won["won_date"]) == (1, 3, "2026-11-20 10:00:00.000000+00:00")
+
+
+async def test_a_step_of_no_chance_loses_and_leaving_it_opens_again(call: Caller) -> None:
+    row = await created(call)
+
+    lost = await patched(call, row["id"], step_id=await call.id_of("Steps", "Closed/Lost"))
+    renamed = await patched(call, row["id"], name="Quay lights, lost")
+    again = await patched(call, row["id"], step_id=row["step_id"])
+
+    assert lost["status"] == 2 and lost["lost_date"] == lost["modified"] and not lost["is_archived"]
+    assert (renamed["status"], renamed["lost_date"]) == (2, lost["lost_date"])
+    assert (again["status"], again["lost_date"]) == (1, None)
+
+
+async def test_a_date_may_be_what_loses() -> None:
+    async with calling(won_by="won_date") as call:
+        row = await created(call)
+
+        in_the_step = await patched(call, row["id"], step_id=await call.id_of("Steps", "Closed/Lost"))
+        lost = await patched(call, row["id"], lost_date="2026-11-20")
+        won = await patched(call, row["id"], won_date="2026-11-21")
+        again = await patched(call, row["id"], won_date=None)
+
+    assert (in_the_step["status"], lost["status"], lost["lost_date"]) == (1, 2, "2026-11-20 00:00:00.000000+00:00")
+    assert (won["status"], won["lost_date"]) == (3, None)
+    assert (again["status"], again["won_date"]) == (1, None)
+
+
+async def test_names_lose_their_needless_blanks(call: Caller) -> None:
+    row = await created(call, name="  Quay \t lights ")
+    blank = await call("PATCH", f"Opportunities/{row['id']}", {"name": " \n"}, status=422)
+
+    assert (row["name"], row["formatted_name"]) == ("Quay lights", "Quay lights")
+    assert [code for code, _ in reasons(blank)["name"]] == [119]
+
+
+async def test_numbers_keep_all_their_digits(call: Caller) -> None:
+    least_body = await least(call)
+    body = json.dumps({**least_body, "value": 0, "product_sections": 0})
+    sections = '"product_sections": {"share": 0.25, "parts": [1.5]}'
+    text = body.replace(
+        '"value": 0', f'"value": {{"base_value": 123456789012345.67, "currency_id": "{least_body["value"]["currency_id"]}"}}'
+    )
+
+    _, answer = await call.send("POST", f"{ENTITIES}Opportunities", text.replace('"product_sections": 0', sections).encode())
+
+    row = json.loads(answer)["data"]
+    assert row["value"]["base_value"] == "123456789012345.67"
+    assert row["product_sections"] == {"share": 0.25, "parts": [1.5]}
+
+
+async def test_a_ranking_has_32_bits(call: Caller) -> None:
+    row = await created(call, ranking=-(2**31))
+
+    refusal = await call("PATCH", f"Opportunities/{row['id']}", {"ranking": 2**31}, status=422)
+
+    assert row["ranking"] == -(2**31)
+    assert [code for code, _ in reasons(refusal)["ranking"]] == [40002]
 
 
 async def test_archiving_loses_and_fetching_back_opens_again(call: Caller) -> None:

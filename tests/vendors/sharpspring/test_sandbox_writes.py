@@ -1,5 +1,6 @@
 """What the sandbox's writing methods take, refuse and keep. Source: Lead Gen & CRM Open API, schema articles and error codes."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -79,6 +80,15 @@ async def test_the_close_date_may_be_optional() -> None:
         ({"amount": ""}, 205),
         ({"amount": "1,5"}, 205),
         ({"amount": True}, 205),
+        ({"amount": "1234567890123456789"}, 205),
+        ({"amount": "0.123456789012345678"}, 205),
+        ({"accountID": 10**18}, 205),
+        ({"opportunityName": "  "}, 205),
+        ({"lift_capacity_t_66aa0230bb51f": "heavy"}, 205),
+        ({"lift_capacity_t_66aa0230bb51f": "1.5"}, 205),
+        ({"yearly_service_budget_66aa031472ab9": "1,5"}, 205),
+        ({"port_permit_66aa0251e3a07": "perhaps"}, 205),
+        ({"commissioning_day_66aa0276c8f13": "May"}, 205),
         ({"isClosed": "yes"}, 205),
         ({"isClosed": None}, 205),
         ({"closeDate": "2027-02-30"}, 205),
@@ -147,6 +157,36 @@ async def test_a_text_written_by_the_api_is_no_longer_escaped() -> None:
         await caller.write("updateOpportunities", {"id": row["id"], "opportunityName": "Deck & mast lighting <2027>"})
 
         assert (await caller.one("getOpportunity", id=row["id"]))["opportunityName"] == "Deck & mast lighting <2027>"
+
+
+async def test_texts_are_trimmed_when_they_are_written() -> None:
+    async with calling() as caller:
+        assert await code_of_update(caller, opportunityName="  Deck lights\n", project_code_66aa01f3c2b4d=" x ") is True
+
+        row = await caller.by_name("Deck lights")
+        assert row["project_code_66aa01f3c2b4d"] == "x"
+
+
+async def test_custom_fields_of_every_type_are_emptied() -> None:
+    async with calling() as caller:
+        keys = ("lift_capacity_t_66aa0230bb51f", "port_permit_66aa0251e3a07", "commissioning_day_66aa0276c8f13")
+        filled = dict(zip(keys, ("12", "true", "2027-05-03"), strict=True))
+
+        outcomes = [await code_of_update(caller, **filled), await code_of_update(caller, **dict.fromkeys(keys, ""))]
+
+        assert outcomes == [True, True]
+        assert {(await deck_lighting(caller))[key] for key in keys} == {""}
+
+
+async def test_a_custom_field_may_be_required() -> None:
+    async with calling() as caller:
+        table = caller.sandbox.app[STORE].tables["opportunity"]
+        key = "project_code_66aa01f3c2b4d"
+        table.columns[key] = replace(table.columns[key], required=True)
+
+        assert await caller.write("createOpportunities", NEW, {**NEW, key: ""}) == [205, 205]
+        assert await caller.write("createOpportunities", {**NEW, key: "G-1"}) != [205]
+        assert await code_of_update(caller, **{key: ""}) == 205
 
 
 async def test_an_update_that_changes_nothing_is_code_302() -> None:

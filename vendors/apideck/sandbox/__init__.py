@@ -30,6 +30,8 @@ def _build(setup: SandboxSetup) -> web.Application:
         status_follows_stage=options["status_after_move"] == "follows",
         delete_leaves_record=options["after_delete"] == "flagged",
         text_filter=cast("TextFilter", options["text_filter"]),
+        merges_custom_fields=options["custom_fields"] == "merged",
+        needs_primary_contact=options["primary_contact"] == "required",
     )
     presentation = Presentation(
         nulls=options["nulls"],
@@ -49,8 +51,18 @@ def _build(setup: SandboxSetup) -> web.Application:
     return make_application(Store(seed, rules=rules, limits=limits), presentation, setup.base_url)
 
 
-def _settings(base_url: str, _options: Mapping[str, OptionValue]) -> dict[str, object]:
-    return {"base_url": base_url, "api_key": API_KEY, "app_id": APP_ID, "consumer_id": CONSUMER_ID, "service_id": SERVICE}
+def _settings(base_url: str, options: Mapping[str, OptionValue]) -> dict[str, object]:
+    return {
+        "base_url": base_url,
+        "api_key": API_KEY,
+        "app_id": APP_ID,
+        "consumer_id": CONSUMER_ID,
+        "service_id": SERVICE,
+        "won_status": "closedwon",
+        "lost_status": "closedlost",
+        "open_status": "open",
+        **({"require_primary_contact": True} if options["primary_contact"] == "required" else {}),
+    }
 
 
 SANDBOX = SandboxKind(
@@ -104,6 +116,15 @@ SANDBOX = SandboxKind(
         "after_delete": Option(("gone", "flagged"), "gone", "flagged", "Whether a deleted opportunity or company is gone or flagged."),
         "status_after_move": Option(
             ("follows", "kept"), "follows", "kept", "Whether a move to another stage sets status and win_probability."
+        ),
+        "custom_fields": Option(
+            ("merged", "replaced"), "merged", "replaced", "Whether custom_fields of an update leave others alone, or replace them all."
+        ),
+        "primary_contact": Option(
+            ("optional", "required"),
+            "optional",
+            "required",
+            "Whether a deal can be created without a primary contact; several connectors demand one.",
         ),
     },
     build=_build,

@@ -216,6 +216,9 @@ async def _add(request: web.Request) -> web.Response:
     resource = _writable_resource(request)
     parameters = one_parameters(resource, request.query.items(), allow_fields=False)
     body = await _body(request, resource)
+    if resource.name == "opportunities" and request.app[STORE].rules.needs_primary_contact and body.get("primary_contact_id") is None:
+        # Source: Apideck SDK for C#, Opportunity, PrimaryContactId (required), and the connector notes of opportunitiesAdd.
+        raise refused_for([Problem("missing", "primary_contact_id", "required")])
     try:
         key = request.app[STORE].create(resource.name, body)
     except DownstreamError as error:

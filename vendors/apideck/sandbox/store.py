@@ -32,6 +32,8 @@ class Rules:
     status_follows_stage: bool = True
     delete_leaves_record: bool = False
     text_filter: TextFilter = "contains"
+    merges_custom_fields: bool = True
+    needs_primary_contact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +227,9 @@ class Store:
         changes = {name: value for name, value in body.items() if name in known and not known[name].write_only}
         self._check_references(changes)
         if resource == "opportunities":
-            changes = self._with_stage_effects(record, changes, stamp)
+            changes = _trimmed(self._with_stage_effects(record, changes, stamp))
+        if self.rules.merges_custom_fields and changes.get("custom_fields") is not None:
+            changes["custom_fields"] = _merged(record.get("custom_fields") or [], changes["custom_fields"])
         if changes.get("company_id") is not None and "company_name" not in changes:
             changes["company_name"] = (self.tables["companies"].get(changes["company_id"]) or {}).get("name")
         record |= changes
@@ -300,6 +304,23 @@ def _stage_of(pipeline: Mapping[str, Any], key: str) -> Mapping[str, Any] | None
 
 def _status_of(stage: Mapping[str, Any]) -> str:
     return {100: "closedwon", 0: "closedlost"}.get(stage["win_probability"], "open")
+
+
+def _trimmed(changes: Record) -> Record:
+    """A title without blanks around it. Not documented: what a connector does to texts; that it does something is the sandbox's own."""
+    return {**changes, "title": changes["title"].strip()} if "title" in changes else changes
+
+
+def _merged(present: Sequence[Record], given: Sequence[Record]) -> list[Record]:
+    """Custom fields, the given ones in the places of those of the same id, or of the same name without one."""
+    merged = {_field_key(entry): entry for entry in present}
+    for entry in given:
+        merged[_field_key(entry)] = {**merged.get(_field_key(entry), {}), **entry}
+    return list(merged.values())
+
+
+def _field_key(entry: Mapping[str, Any]) -> tuple[bool, Any]:
+    return (True, entry["id"]) if entry.get("id") is not None else (False, entry.get("name"))
 
 
 def _changed_at(changes: Record, stamp: str) -> Record:

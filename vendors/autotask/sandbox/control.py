@@ -6,7 +6,7 @@ from aiohttp import web
 
 from vendors.autotask.sandbox.limits import Limits
 from vendors.autotask.sandbox.paths import target_of
-from vendors.autotask.sandbox.routes import Api
+from vendors.autotask.sandbox.routes import Api, exact_json
 from vendors.autotask.sandbox.scale import replace_opportunities
 from vendors.autotask.sandbox.store import load
 from vendors.autotask.sandbox.values import UDFS, RefusedError
@@ -48,7 +48,7 @@ async def _move(request: web.Request) -> web.Response:
 async def _records(request: web.Request) -> web.Response:
     """The opportunities as they are kept: unset fields left out, user-defined fields as an object."""
     table = request.app[API].store.tables["Opportunities"]
-    return web.json_response([{UDFS: {}} | table.rows[record_id] for record_id in table.ids])
+    return web.json_response([{UDFS: {}} | table.rows[record_id] for record_id in table.ids], dumps=exact_json)
 
 
 async def _threshold(request: web.Request) -> web.Response:

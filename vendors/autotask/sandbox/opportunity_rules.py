@@ -42,6 +42,8 @@ def check(store: Store, write: Write) -> None:
     Raises:
         RefusedError: A rule is broken; texts are the vendor's where one is known.
     """
+    if write.changes("title") and not write.after("title").strip():
+        raise RefusedError("Missing Required Field: title.")
     if not 0 <= write.after("probability") <= _MAX_PROBABILITY:
         raise RefusedError("probability must be greater than or equal to 0 and less than or equal to 100.")
     # Days are compared: only the projected close loses its time.
@@ -71,6 +73,9 @@ def settle(store: Store, write: Write) -> Row:
     if write.changes("stage"):
         changes |= _status_of_stage(store, write)
     changes["lostDate"] = _lost_date(store, write, changes)
+    if changes.get("title"):
+        # Not documented: what becomes of blanks around a text; so that what is read is not what was written.
+        changes["title"] = changes["title"].strip()
     if changes.get("status") == CLOSED and write.before.get("status") != CLOSED and write.after("closedDate") is None:
         # Not documented: whether the server fills it; an option of the sandbox.
         changes["closedDate"] = f"{instant(store.now())[:10]}T00:00:00.000Z" if store.options["closed_date"] == "filled" else None
@@ -105,12 +110,12 @@ def _totals(write: Write) -> Row:
     return changes
 
 
-def _total(write: Write, kind: str) -> float:
+def _total(write: Write, kind: str) -> Decimal:
     months = write.after("totalAmountMonths") or _MONTHS_WHEN_UNSET
     total = Decimal(str(write.after(f"onetime{kind}") or 0))
     for period, length in _PERIOD_MONTHS.items():
         total += Decimal(str(write.after(f"{period}{kind}") or 0)) * months / length
-    return float(round(total, 4))
+    return round(total, 4)
 
 
 def _status_of_stage(store: Store, write: Write) -> Row:

@@ -3,10 +3,12 @@
 import base64
 import json
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from email.utils import formatdate
 from typing import Any, cast
 from urllib.parse import quote
 
+import orjson
 from aiohttp import web
 
 from vendors.autotask.sandbox.fields import Entity
@@ -81,7 +83,7 @@ class Api:
             if refusal := await self._refusal(request, target):
                 return refusal
             request[_BODY] = await request.text()
-            return web.json_response(self._actions[target.action](request, target))
+            return web.json_response(self._actions[target.action](request, target), dumps=exact_json)
         except RefusedError as refused:
             return self._errors(refused.text, status=refused.status)
 
@@ -280,13 +282,24 @@ def _framework_error(status: int, text: str) -> web.Response:
     return web.json_response({"Message": text}, status=status)
 
 
+def exact_json(data: object) -> str:
+    """Write JSON with decimals digit by digit."""
+    return orjson.dumps(data, default=_digits).decode()
+
+
+def _digits(value: object) -> orjson.Fragment:
+    if isinstance(value, Decimal):
+        return orjson.Fragment(f"{value:f}")
+    raise TypeError
+
+
 def _read_body(request: web.Request) -> object:
     return _read_json(request[_BODY])
 
 
 def _read_json(text: str) -> object:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_float=Decimal)
     except ValueError:
         raise RefusedError(f"Unexpected character encountered while parsing value: {text[:1]}. Path '', line 0, position 0.") from None
 

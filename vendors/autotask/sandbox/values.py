@@ -1,12 +1,14 @@
 """One value at a time: what the wire may carry for a field, how it is kept, and how it is shown.
 
-Kept are numbers, booleans and text; instants are text in one spelling (`2026-11-21T08:00:00.000Z`), so that they compare as text.
-Unset values are not kept at all: a row holds only what is set.
+Kept are numbers (decimals digit by digit), booleans and text; instants are text in one spelling (`2026-11-21T08:00:00.000Z`), so that
+they compare as text. Unset values are not kept at all: a row holds only what is set.
 """
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from datetime import MAXYEAR, UTC, datetime
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from vendors.autotask.sandbox.fields import Entity, Field
@@ -50,38 +52,41 @@ def parse_udf(field: Field, text: str) -> Any:
     if field.type != "decimal":
         return parse(field, text)
     try:
-        return float(text)
-    except ValueError:
+        return Decimal(text)
+    except InvalidOperation:
         raise RefusedError(f"The value of user-defined field {field.name} is not a number.") from None
 
 
 def _boolean(field: Field, value: object) -> bool:
     # Source: Autotask REST "Advanced query features": booleans are JSON true or false, null is an error.
     if not isinstance(value, bool):
-        raise RefusedError(f"Error converting value {json.dumps(value)} to type 'System.Boolean'. Path '{field.name}'.")
+        raise RefusedError(f"Error converting value {_quoted(value)} to type 'System.Boolean'. Path '{field.name}'.")
     return value
 
 
 def _integer(field: Field, value: object) -> int:
     if isinstance(value, bool):
         # Source: client reports of Contacts.isActive sent as true.
-        raise RefusedError(f"Unexpected character encountered while parsing value: {json.dumps(value)[0]}. Path '{field.name}', line 1.")
-    whole = value.is_integer() if isinstance(value, float) else isinstance(value, str) and value.removeprefix("-").isdecimal()
+        raise RefusedError(f"Unexpected character encountered while parsing value: {_quoted(value)[0]}. Path '{field.name}', line 1.")
+    if isinstance(value, float | Decimal):
+        whole = math.isfinite(value) and value == int(value)
+    else:
+        whole = isinstance(value, str) and value.removeprefix("-").isdecimal()
     # Not documented; an integer has 32 bits, and what does not fit into them is refused as frameworks of this kind do.
-    if isinstance(value, int | float | str) and (whole or isinstance(value, int)) and abs(int(value)) < _TOO_GREAT[field.type]:
+    if isinstance(value, int | float | Decimal | str) and (whole or isinstance(value, int)) and abs(int(value)) < _TOO_GREAT[field.type]:
         return int(value)
-    raise RefusedError(f"Input string '{json.dumps(value)}' is not a valid integer. Path '{field.name}', line 1.")
+    raise RefusedError(f"Input string '{_quoted(value)}' is not a valid integer. Path '{field.name}', line 1.")
 
 
-def _decimal(field: Field, value: object) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    raise RefusedError(f"Input string '{json.dumps(value)}' is not a valid decimal. Path '{field.name}', line 1.")
+def _decimal(field: Field, value: object) -> Decimal:
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool) and (number := Decimal(str(value))).is_finite():
+        return number
+    raise RefusedError(f"Input string '{_quoted(value)}' is not a valid decimal. Path '{field.name}', line 1.")
 
 
 def _string(field: Field, value: object) -> str | None:
     if not isinstance(value, str):
-        raise RefusedError(f"Unexpected character encountered while parsing value: {json.dumps(value)[:1]}. Path '{field.name}', line 1.")
+        raise RefusedError(f"Unexpected character encountered while parsing value: {_quoted(value)[:1]}. Path '{field.name}', line 1.")
     if field.length and len(value) > field.length:
         raise RefusedError(f"The value of field {field.name} is longer than {field.length} characters.")
     return value or None
@@ -112,7 +117,11 @@ def _moment(field: Field, value: object) -> datetime | None:
             return moment
         raise RefusedError("SqlDateTime overflow. Must be between 1/1/1753 12:00:00 AM and 12/31/9999 11:59:59 PM.")
     except ValueError:
-        raise RefusedError(f"Could not convert string to DateTime: {json.dumps(value)}. Path '{field.name}', line 1.") from None
+        raise RefusedError(f"Could not convert string to DateTime: {_quoted(value)}. Path '{field.name}', line 1.") from None
+
+
+def _quoted(value: object) -> str:
+    return json.dumps(value, default=str)
 
 
 _PARSERS: dict[str, Callable[[Field, object], Any]] = {

@@ -100,7 +100,7 @@ SANDBOX = SandboxKind(
         "XML answers (.xml, .tml) and XML request bodies",
         "gzip",
         "multipart request bodies",
-        "writing contacts, people, tags, currencies and custom field definitions",
+        "changing and deleting contacts; writing people, currencies and custom field definitions; tags of contacts",
         "custom fields of contacts",
         "the feed, the audit trail, tasks, cases, invoices, files and history",
         "the second step of a two-factor login (code by SMS or app)",

@@ -137,7 +137,7 @@ def get_currencies(call: ApiCall) -> Answer:
 def convert(call: ApiCall) -> Answer:
     amount = call.params.number("amount")
     source, target = (_rate(call, name) for name in ("fromcurrency", "tocurrency"))
-    return round(amount / source * target, 4)
+    return round(float(amount) / source * target, 4)
 
 
 def get_rates(call: ApiCall) -> Answer:

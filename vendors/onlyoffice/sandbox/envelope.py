@@ -1,9 +1,11 @@
 """The envelope around every answer, and how it is written: paging echo, field selection, key spelling, escaped slashes."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
+
+import orjson
 
 from vendors.onlyoffice.sandbox.faults import ApiError
 from vendors.onlyoffice.sandbox.inputs import Params, parse_date
@@ -64,8 +66,13 @@ def wrap_error(error: ApiError) -> Json:
 
 
 def written(envelope: Json) -> str:
-    """JSON with `/` escaped. Source: Community Server, ASC.Api/Impl/Serializers."""
-    return json.dumps(envelope, ensure_ascii=False, separators=(",", ":")).replace("/", "\\/")
+    """JSON with `/` escaped, decimals with all their digits. Source: Community Server, ASC.Api/Impl/Serializers."""
+    return orjson.dumps(envelope, default=_literal).decode().replace("/", "\\/")
+
+
+def _literal(value: object) -> orjson.Fragment:
+    assert isinstance(value, Decimal), value
+    return orjson.Fragment(format(value, "f"))
 
 
 def _since(rows: list[Any], params: Params, store: Store) -> list[Any]:

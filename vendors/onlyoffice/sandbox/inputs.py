@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -12,6 +13,10 @@ from vendors.onlyoffice.sandbox.faults import bad_request
 from vendors.onlyoffice.sandbox.shapes import is_array, is_object
 
 _INT32 = 2**31
+# Source: .NET Decimal.
+_DECIMAL_MAX = Decimal(2) ** 96
+# Source: ApiArgumentBuilder turns JSON into XML, which has no control characters and no halves of a pair.
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _EMPTY_GUID = "00000000-0000-0000-0000-000000000000"
 _INDEXED = re.compile(r"^([^\[]+)\[\d*\]$")
 _PAIR = re.compile(r"^([^\[]+)\[(\d+)\]\[(key|value)\]$")
@@ -55,15 +60,16 @@ class Params:
     def integers(self, name: str) -> list[int]:
         return [_integer(value) for value in self.texts(name)]
 
-    def number(self, name: str) -> float:
+    def number(self, name: str) -> Decimal:
+        """An exact decimal; 0 when absent."""
         text = self.text(name) or "0"
         try:
-            value = float(text)
-        except ValueError:
+            value = Decimal(text)
+        except InvalidOperation:
             raise bad_request(f"{text} is not a valid value for Decimal.") from None
-        if not abs(value) < float(10**28):
+        if not value.is_finite() or abs(value) >= _DECIMAL_MAX:
             raise bad_request("Value was either too large or too small for a Decimal.")
-        return int(value) if value.is_integer() else value
+        return value
 
     def boolean(self, name: str) -> bool:
         text = (self.text(name) or "false").lower()
@@ -179,7 +185,9 @@ def _leaves(name: str, value: Any) -> list[tuple[str, str]]:
         return []
     if isinstance(value, bool):
         return [(name, "true" if value else "false")]
-    return [(name, str(value))]
+    if _NOT_XML.search(text := str(value)):
+        raise bad_request("Unable to deserialize json. Hexadecimal value is an invalid character.")
+    return [(name, text)]
 
 
 def _integer(text: str) -> int:

@@ -1,6 +1,7 @@
 """The portal's records as the objects of its answers, seen by one user."""
 
 import html
+import re
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
@@ -17,6 +18,7 @@ LOST_USER_ID = "4a515a15-d4d6-4b8e-828e-e0586f18f3a3"
 LOST_USER_NAME = "Profile has been removed"
 NO_DATE = "0001-01-01T00:00:00.0000000Z"
 _HEADING = 4
+_ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _ADDRESS = 7
 _EMAIL = 1
 _AVATARS = "/skins/default/images/default_user_photo_size_"
@@ -153,9 +155,10 @@ class View:
         return [self._field(field, deal.id, deal.fields[field.id]) for field in self._definitions() if deal.fields.get(field.id)]
 
     def _field(self, field: CustomField, entity_id: int, value: str | None) -> Json:
-        if field.field_type == 5 and value and self._options["date_field_text"] == "portal":  # noqa: PLR2004
-            # Not documented how a date is written; an option of the sandbox.
-            year, month, day = value[:10].split("-")
+        is_day = field.field_type == 5 and value is not None and _ISO_DAY.fullmatch(value) is not None  # noqa: PLR2004
+        if is_day and value and self._options["date_field_text"] == "portal":
+            # Not documented how a date is written; an option of the sandbox. A text that is none is shown as it was given.
+            year, month, day = value.split("-")
             value = f"{int(month)}/{int(day)}/{year}"
         return {
             "entityId": entity_id,

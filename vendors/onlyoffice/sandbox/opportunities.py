@@ -4,7 +4,7 @@ from typing import Any
 
 from vendors.onlyoffice.sandbox.call import ApiCall, Endpoint
 from vendors.onlyoffice.sandbox.envelope import Answer, Page, page_bounds
-from vendors.onlyoffice.sandbox.faults import bad_request, not_found
+from vendors.onlyoffice.sandbox.faults import bad_request, not_found, server_error
 from vendors.onlyoffice.sandbox.objects import Json
 from vendors.onlyoffice.sandbox.records import Deal
 from vendors.onlyoffice.sandbox.search import DEAL_SORTS, DealFilter
@@ -44,11 +44,13 @@ def delete_filtered(call: ApiCall) -> Answer:
 
 
 def create(call: ApiCall) -> Answer:
-    return _single(call, call.store.create(call.user, _input(call)))
+    given = _input(call)
+    return _echoed(call, call.store.create(call.user, given), given)
 
 
 def update(call: ApiCall) -> Answer:
-    return _single(call, call.store.update(call.user, call.path_id("id"), _input(call)))
+    given = _input(call)
+    return _echoed(call, call.store.update(call.user, call.path_id("id"), given), given)
 
 
 def move(call: ApiCall) -> Answer:
@@ -115,13 +117,24 @@ def field_values(call: ApiCall) -> Answer:
 
 
 def set_field(call: ApiCall) -> Answer:
-    field_id = call.path_id("fieldid")
-    deal = call.store.set_field(call.user, call.path_id("id"), field_id, call.params.text("fieldvalue") or "")
+    field_id, value = call.path_id("fieldid"), call.params.text("fieldvalue")
+    if value is None:
+        # Source: CustomFieldDao.SetFieldValue trims the text without looking whether it came.
+        raise server_error("Object reference not set to an instance of an object.")
+    deal = call.store.set_field(call.user, call.path_id("id"), field_id, value)
     return call.view.field_value(deal, field_id)
 
 
 def tags(call: ApiCall) -> Answer:
     return list(call.store.visible_deal(call.user, call.path_id("id")).tags)
+
+
+def add_tag(call: ApiCall) -> Answer:
+    return call.store.add_tag(call.user, call.path_id("id"), call.params.text("tagname") or "")
+
+
+def remove_tag(call: ApiCall) -> Answer:
+    return call.store.remove_tag(call.user, call.path_id("id"), call.params.text("tagname") or "")
 
 
 ENDPOINTS = (
@@ -143,6 +156,8 @@ ENDPOINTS = (
     Endpoint("GET", "crm/opportunity/{id}/customfield", field_values),
     Endpoint("POST", "crm/opportunity/{id}/customfield/{fieldid}", set_field),
     Endpoint("GET", "crm/opportunity/tag/{id}", tags),
+    Endpoint("POST", "crm/opportunity/{id}/tag", add_tag),
+    Endpoint("DELETE", "crm/opportunity/{id}/tag", remove_tag),
 )
 
 
@@ -150,6 +165,11 @@ def _single(call: ApiCall, deal: Deal) -> Json:
     if deal.stage_id not in call.store.stages and call.options["single_missing_stage"] == "not_found":
         raise not_found()
     return call.view.opportunity(deal)
+
+
+def _echoed(call: ApiCall, deal: Deal, given: DealInput) -> Json:
+    """The answer to a write is made of what was sent; the title that the portal keeps is seen by those who read it again."""
+    return {**_single(call, deal), "title": given.title}
 
 
 def _list(call: ApiCall, deals: list[Deal]) -> list[Any]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, time, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ class Deal:
     members: list[int] = field(default_factory=list[int])
     responsible_id: str
     bid_type: int = 0
-    bid_value: float = 0
+    bid_value: Decimal = Decimal(0)
     bid_currency: str | None = None
     per_period_value: int = 0
     stage_id: int
@@ -151,8 +152,9 @@ def load_seed(zone: timezone) -> Seed:
 
 
 def deal_as_json(deal: Deal, zone: timezone) -> dict[str, Any]:
-    """Give a stored opportunity as plain JSON values, instants in the portal's time zone."""
+    """Give a stored opportunity as plain JSON values, instants in the portal's time zone, the bid as text."""
     values: dict[str, Any] = {f.name: getattr(deal, f.name) for f in fields(deal)}
+    values["bid_value"] = str(deal.bid_value)
     return {name: value.astimezone(zone).isoformat() if isinstance(value, datetime) else value for name, value in values.items()}
 
 
@@ -172,6 +174,7 @@ def _instant(text: str, zone: timezone) -> datetime:
 
 def _deal(row: Mapping[str, Any], zone: timezone) -> Deal:
     values = _dated(row, zone)
+    values["bid_value"] = Decimal(str(values.get("bid_value", 0)))
     values["fields"] = {int(key): value for key, value in values.get("fields", {}).items()}
     values.setdefault("modified", values["actual_close_date"] if values.get("actual_close_date") else values["created"])
     return Deal(**values)

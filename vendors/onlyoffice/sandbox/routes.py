@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from vendors.onlyoffice.sandbox import directory, opportunities
+from vendors.onlyoffice.sandbox import contacts, directory, opportunities
 from vendors.onlyoffice.sandbox.call import ApiCall, Endpoint
 from vendors.onlyoffice.sandbox.envelope import Answer, wrap, wrap_error, written
 from vendors.onlyoffice.sandbox.faults import REASONS, ApiError, bad_request, denied, not_found
@@ -25,7 +25,7 @@ from vendors.sandbox import OptionValue, SandboxSetup, application
 PREFIX = "/api/2.0/"
 FORM = "application/x-www-form-urlencoded"
 _JSON_TYPE = "application/json"
-_ENDPOINTS = (*directory.ENDPOINTS, *opportunities.ENDPOINTS)
+_ENDPOINTS = (*directory.ENDPOINTS, *contacts.ENDPOINTS, *opportunities.ENDPOINTS)
 _LOGIN = "authentication"
 _BATCH = "batch"
 _SHORT_LIVED = "short"

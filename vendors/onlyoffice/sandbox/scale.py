@@ -2,6 +2,7 @@
 
 import random
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from vendors.onlyoffice.sandbox.records import Deal, Seed
 
@@ -31,7 +32,7 @@ def scaled_deals(seed: Seed, count: int) -> dict[int, Deal]:
             contact_id=contact.id,
             members=[contact.id, contact.company_id] if contact.company_id else [contact.id],
             responsible_id=owner,
-            bid_value=pick.randrange(0, 240_001) * 10,
+            bid_value=Decimal(pick.randrange(0, 240_001) * 10),
             bid_currency=pick.choice(_CURRENCIES),
             stage_id=stage.id,
             success_probability=stage.success_probability,

@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timezone
-from typing import Literal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
+from typing import Any, Literal
 
 from vendors.onlyoffice.sandbox.faults import bad_request, denied, not_found, server_error
 from vendors.onlyoffice.sandbox.records import Contact, Deal, Employee, Seed, Stage
@@ -13,6 +14,10 @@ from vendors.onlyoffice.sandbox.search import ContactFilter, DealFilter, contact
 
 # Source: Community Server, CRM opportunity API: title is a string of at most 255 characters.
 TITLE_MAX = 255
+# Source: Community Server, onlyoffice.sql, crm_deal: `description text`, which holds bytes; `bid_value decimal(50,9)`; MySQL `datetime`.
+DESCRIPTION_MAX_BYTES = 65_535
+BID_DECIMALS = Decimal("1e-9")
+FIRST_YEAR = 1000
 # Source: Community Server, DealDao.GetDealsCount: the count is cached for 30 seconds per user and filter.
 TOTAL_CACHE_SECONDS = 30.0
 _REMEMBERED_LISTS = 32
@@ -28,7 +33,7 @@ class DealInput:
     description: str | None
     responsible_id: str | None
     bid_type: int
-    bid_value: float
+    bid_value: Decimal | int
     bid_currency: str | None
     per_period_value: int
     stage_id: int
@@ -247,9 +252,52 @@ class Store:
         deal = self.visible_deal(user, deal_id)
         if field_id not in self.custom_fields:
             raise bad_request()
-        deal.fields[field_id] = value
+        deal.fields[field_id] = value.strip()
         self._touch("updated", deal)
         return deal
+
+    def add_tag(self, user: Employee, deal_id: int, name: str) -> str:
+        """Source: CRMApi.Tag AddTagTo and TagDao: a tag is trimmed, and found by its name in any case."""
+        if deal_id <= 0 or not name:
+            raise bad_request()
+        deal, tag = self.visible_deal(user, deal_id), name.strip()
+        if not tag:
+            raise bad_request()
+        known = {other.casefold(): other for each in self.deals.values() for other in each.tags}
+        if tag.casefold() not in {other.casefold() for other in deal.tags}:
+            deal.tags.append(known.get(tag.casefold(), tag))
+            self._touch("updated", deal)
+        return name
+
+    def remove_tag(self, user: Employee, deal_id: int, name: str) -> str:
+        """Source: CRMApi.Tag DeleteTagFrom: a tag that nothing has is not found."""
+        if deal_id <= 0 or not name:
+            raise bad_request()
+        deal, tag = self.visible_deal(user, deal_id), name.strip().casefold()
+        if not any(tag == other.casefold() for each in self.deals.values() for other in each.tags):
+            raise not_found()
+        deal.tags = [other for other in deal.tags if other.casefold() != tag]
+        self._touch("updated", deal)
+        return name
+
+    # Writing contacts
+
+    def next_contact_id(self) -> int:
+        return max(self.contacts, default=0) + 1
+
+    def add_contact(self, contact: Contact) -> Contact:
+        self.contacts[contact.id] = contact
+        self._version += 1
+        return contact
+
+    def add_contact_info(self, contact: Contact, row: dict[str, Any]) -> dict[str, Any]:
+        """Source: ContactInfoDao.Save: of each kind at most one is primary."""
+        ids = (int(info["id"]) for other in self.contacts.values() for info in other.info)
+        if row["isPrimary"]:
+            contact.info = [{**info, "isPrimary": False} if info["infoType"] == row["infoType"] else info for info in contact.info]
+        added = {**row, "id": max(ids, default=0) + 1}
+        contact.info.append(added)
+        return added
 
     # Writing stages
 
@@ -299,7 +347,7 @@ class Store:
     def _demand(self, user: Employee, given: DealInput) -> tuple[str, str, str]:
         """Check what every opportunity needs, and give its title, owner and currency. Source: CRMSecurity.DemandCreateOrUpdate."""
         currency = (given.bid_currency or "").upper()
-        if not given.title or not given.responsible_id or given.stage_id <= 0 or not currency:
+        if not (given.title or "").strip() or not given.title or not given.responsible_id or given.stage_id <= 0 or not currency:
             raise bad_request()
         if given.stage_id not in self.stages:
             raise bad_request("Deal milestone is not found")
@@ -311,17 +359,17 @@ class Store:
                 raise denied()
         if currency not in self.currencies:
             raise bad_request()
-        if len(given.title) > TITLE_MAX:
-            # The column is 255 wide; what the portal answers is not documented. Chosen: the database's refusal.
-            raise server_error("Data too long for column 'title' at row 1")
+        _demand_room(given, given.title)
         return given.title, given.responsible_id, currency
 
     def _assign(self, deal: Deal, given: DealInput, title: str, responsible: str, currency: str) -> None:
-        deal.title = title
+        # Not documented; the sandbox alters the title, so that what was sent is not what is read again.
+        deal.title = title.strip()
         deal.description = given.description
         deal.responsible_id = responsible
         deal.bid_type = given.bid_type
-        deal.bid_value = given.bid_value
+        with localcontext(prec=60):
+            deal.bid_value = Decimal(given.bid_value).quantize(BID_DECIMALS, rounding=ROUND_HALF_UP).normalize()
         deal.bid_currency = currency
         deal.per_period_value = given.per_period_value
         deal.stage_id = given.stage_id
@@ -334,8 +382,8 @@ class Store:
         deal.access_list = _with_self(given.access_list, user) if given.is_private and given.access_list else []
 
     def _set_fields(self, deal: Deal, values: list[tuple[int, str]]) -> None:
-        """Source: CRM opportunity API: empty values and unknown fields are passed over."""
-        deal.fields.update({field_id: value for field_id, value in values if value and field_id in self.custom_fields})
+        """Source: CRM opportunity API: empty values and unknown fields are passed over. CustomFieldDao.SetFieldValue: texts are trimmed."""
+        deal.fields.update({field_id: value.strip() for field_id, value in values if value and field_id in self.custom_fields})
 
     def _remove(self, deal: Deal) -> None:
         del self.deals[deal.id]
@@ -368,6 +416,16 @@ class Store:
         if self._linked[0] != self._version:
             self._linked = (self._version, {contact_id for deal in self.deals.values() for contact_id in deal.members})
         return self._linked[1]
+
+
+def _demand_room(given: DealInput, title: str) -> None:
+    """Refuse what the columns do not hold. What the portal answers is not documented. Chosen: the database's refusal."""
+    if len(title) > TITLE_MAX:
+        raise server_error("Data too long for column 'title' at row 1")
+    if len((given.description or "").encode()) > DESCRIPTION_MAX_BYTES:
+        raise server_error("Data too long for column 'description' at row 1")
+    if any(day is not None and day.year < FIRST_YEAR for day in (given.actual_close_date, given.expected_close_date)):
+        raise server_error("Incorrect datetime value")
 
 
 def _with_self(access_list: list[str], user: Employee) -> list[str]:

@@ -52,7 +52,10 @@ OPTIONS: Mapping[str, Option] = {
         values=("uris", "objects"), default="uris", hardest="objects", meaning="steps of a pipeline that are not expanded"
     ),
     "won_by": Option(
-        values=("step", "won_date"), default="step", hardest="won_date", meaning="what wins a deal: a step of 100 percent, or a date"
+        values=("step", "won_date"),
+        default="step",
+        hardest="won_date",
+        meaning="what wins or loses a deal, besides the archive: a step of 100 or 0 percent, or the date of it",
     ),
     "multi_select": Option(
         values=("ids", "objects", "comma"), default="ids", hardest="comma", meaning="shape of a custom field with several choices"
@@ -68,11 +71,21 @@ OPTIONS: Mapping[str, Option] = {
         meaning="whether more than 300 calls a minute get 429, and its Retry-After: none, seconds, or a date",
     ),
 }
+# The last steps of the pipelines in use.
+WON_STEPS = ("08c830b6-0dbc-436b-a83f-08beda066e7a", "0a71c40e-d888-4ea6-94c7-8544691fabe1")
+LOST_STEPS = ("c6d0b9f2-7e15-4d0f-8a36-3b94e5c1f872", "0c5f7a9e-41d6-4b7b-9a53-d8e2c16b70f4")
 
 
 def settings(base_url: str, _options: Mapping[str, OptionValue]) -> dict[str, object]:
     """Settings of a Crm that talks to this sandbox."""
-    return {"service_url": base_url, "space_id": SPACE_ID, "username": USERNAME, "password": PASSWORD}
+    return {
+        "service_url": base_url,
+        "space_id": SPACE_ID,
+        "username": USERNAME,
+        "password": PASSWORD,
+        "won_stage_id": WON_STEPS,
+        "lost_stage_id": LOST_STEPS,
+    }
 
 
 SANDBOX = SandboxKind(

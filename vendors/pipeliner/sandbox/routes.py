@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from email.utils import format_datetime
 from typing import Any, cast
 
@@ -277,7 +278,7 @@ def _parameters(call: Call, known: set[str]) -> dict[str, str]:
 
 async def _read_json(call: Call) -> Any:
     try:
-        return json.loads(await call.request.read(), parse_constant=_refuse_constant)
+        return json.loads(await call.request.read(), parse_float=Decimal, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise invalid("Failed to decode the body as JSON.") from error
 

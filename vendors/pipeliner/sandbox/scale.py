@@ -25,7 +25,7 @@ def replace_opportunities(store: Store, number: int) -> None:
         if row.get("pipeline_id") is not None and not row.get("is_deleted") and not pipelines[row["pipeline_id"]].get("is_deleted")
     ]
     last_steps = [step for step in steps if step.get("percent") == 100]  # noqa: PLR2004
-    open_steps = [step for step in steps if step.get("percent") != 100]  # noqa: PLR2004
+    open_steps = [step for step in steps if step.get("percent") not in {0, 100}]
     rates = {currency: rate for currency in store.tables["Currencies"].rows if (rate := store.rate(currency, store.now())) is not None}
     currencies = sorted(rates)
     types = {row["pipeline_id"]: row["id"] for row in store.tables["OpportunityTypes"].rows.values()}

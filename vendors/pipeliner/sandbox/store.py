@@ -95,7 +95,7 @@ class Store:
 
     Args:
         seed: Rows by entity, as `seed.json` spells them.
-        won_by: What closes a deal as won: entering a `step` of 100 percent, or a `won_date`.
+        won_by: What closes a deal, besides the archive: entering a `step` of 100 or of 0 percent, or a `won_date` or `lost_date`.
         now: The wall clock; aware, UTC.
     """
 
@@ -255,14 +255,28 @@ class Store:
                 row["lost_date"] = row.get("lost_date") or stamp
                 return
             row["lost_date"] = None
-        elif row.get("is_archived") or (before is not None and not moved and old.get("won_date") == row.get("won_date")):
+        elif row.get("is_archived") or (before is not None and not moved and not self._is_closed_anew(old, row)):
             return
-        # What wins a deal is not documented; an option of the sandbox.
-        step = self.row("Steps", row.get("step_id"))
-        at_the_end = step is not None and step.get("percent") == 100  # noqa: PLR2004
-        won = at_the_end if self._won_by == "step" else row.get("won_date") is not None
-        row["status"] = WON if won else OPEN
+        won, lost = self._ends(row)
+        row["status"] = WON if won else LOST if lost else OPEN
         row["won_date"] = (row.get("won_date") or stamp) if won else None
+        if lost:
+            row["lost_date"] = row.get("lost_date") or stamp
+        elif old.get("status") == LOST:
+            row["lost_date"] = None
+
+    def _is_closed_anew(self, old: Row, row: Row) -> bool:
+        decisive = ("won_date",) if self._won_by == "step" else ("won_date", "lost_date")
+        return any(old.get(key) != row.get(key) for key in decisive)
+
+    def _ends(self, row: Row) -> tuple[bool, bool]:
+        """Whether a deal is won, and whether it is lost. What decides is not documented; an option of the sandbox."""
+        if self._won_by != "step":
+            won = row.get("won_date") is not None
+            return won, not won and row.get("lost_date") is not None
+        step = self.row("Steps", row.get("step_id"))
+        percent = None if step is None else step.get("percent")
+        return percent == 100, percent == 0  # noqa: PLR2004
 
     # loading
 

@@ -1,7 +1,7 @@
 """Values of a body as the store keeps them, or the reason why the vendor refuses them."""
 
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, cast
 
 from vendors.pipeliner.sandbox.entities import Field
 from vendors.pipeliner.sandbox.store import parse_date, parse_datetime
@@ -24,11 +24,14 @@ def value_from_body(one: Field, value: Any) -> Any:  # noqa: C901, PLR0911, PLR0
     match one.kind:
         case "text" | "id":
             if isinstance(value, str):
-                return value
+                # Not documented: how the vendor tidies texts. Here names lose the blanks around and double ones within them.
+                return " ".join(value.split()) if one.name == "name" else value
         case "int":
             # Source: Pipeliner "Create Opportunity": label_flag is declared a string and shown as a number.
             number = int(value) if one.maximum is not None and isinstance(value, str) and value.isdecimal() else value
-            if isinstance(number, int) and not isinstance(number, bool) and (one.maximum is None or 0 <= number <= one.maximum):
+            # Source: Pipeliner "Create Opportunity", `ranking`: integer, int32.
+            smallest, largest = (-(2**31), 2**31 - 1) if one.maximum is None else (0, one.maximum)
+            if isinstance(number, int) and not isinstance(number, bool) and smallest <= number <= largest:
                 return number
         case "bool":
             if isinstance(value, bool):
@@ -46,9 +49,20 @@ def value_from_body(one: Field, value: Any) -> Any:  # noqa: C901, PLR0911, PLR0
         case "ids":
             if isinstance(value, list) and all(isinstance(item, str) for item in value):  # pyright: ignore[reportUnknownVariableType]
                 return tuple(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        case "json":
+            return plain(value)
         case _:
             return value
     raise BadValueError("it is not of the field's type")
+
+
+def plain(value: Any) -> Any:
+    """JSON as the web framework writes it."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType]  # JSON comes in untyped
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def amount(value: Any) -> Decimal:
@@ -58,7 +72,7 @@ def amount(value: Any) -> Decimal:
         BadValueError: It is neither a number nor the text of one.
     """
     try:
-        number = Decimal(str(value)) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else Decimal("NaN")
+        number = Decimal(str(value)) if isinstance(value, (int, Decimal, str)) and not isinstance(value, bool) else Decimal("NaN")
     except InvalidOperation:
         number = Decimal("NaN")
     if not number.is_finite() or abs(number) >= _MAX_AMOUNT:

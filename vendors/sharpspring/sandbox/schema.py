@@ -20,6 +20,7 @@ class Column:
         default: Value of a new row that does not state it.
         read_only: Whether writing it is refused.
         custom: Whether users made it.
+        data_type: Type that users gave it.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Column:
     default: Any = None
     read_only: bool = False
     custom: bool = False
+    data_type: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -240,7 +240,17 @@ def _columns(spec: TableSpec, options: Mapping[str, OptionValue], custom_fields:
         columns.append(PIPELINE_ID)
     if spec.name in CUSTOMIZABLE:
         related = [row for row in custom_fields if row["relationship"] == spec.name]
-        columns += [Column(name=row["systemName"], kind="text", length=row["dataLength"], custom=True) for row in related]
+        columns += [
+            Column(
+                name=row["systemName"],
+                kind="text",
+                length=row["dataLength"],
+                required=row["isRequired"],
+                custom=True,
+                data_type=row["dataType"],
+            )
+            for row in related
+        ]
     return {column.name: column for column in columns}
 
 

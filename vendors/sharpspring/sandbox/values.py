@@ -20,6 +20,14 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _INTEGER = re.compile(r"-?\d{1,18}")
 _DECIMAL = re.compile(r"-?\d{1,30}(\.\d{1,30})?")
+_MAX_DIGITS = 18
+# What custom fields of a type hold; all of them hold "", which is how they start.
+_CUSTOM_FORMS = {
+    "int": re.compile(r"-?[0-9]+"),
+    "double": re.compile(r"-?[0-9]+(\.[0-9]+)?"),
+    "boolean": re.compile(r"0|1|true|false"),
+    "date": _DAY,
+}
 
 Render = Callable[[Any, int], Any]
 
@@ -45,13 +53,27 @@ def stored_value(column: Column, given: Any, zone: ZoneInfo) -> Any:
             raise RefusedError(205, {"param": column.name})
         return None
     value = _READERS[column.kind](given, zone)
-    if value is None or (isinstance(value, str) and column.kind == "text" and len(value) > column.length):
+    if value is None or not _fits(column, value):
         raise RefusedError(205, {"param": column.name})
     if column.kind == "ref" and value == 0 and not column.required:
         return None
     if column.required and value == "":
         raise RefusedError(205, {"param": column.name})
     return value
+
+
+def _fits(column: Column, value: Any) -> bool:
+    """Whether a column can hold a value. Source: article 50887, "Length" of its columns; "Field", dataType and dataLength."""
+    match column.kind:
+        case "id" | "ref" | "int":
+            return bool(abs(value) < 10**_MAX_DIGITS)
+        case "double":
+            return len(str(value).replace("-", "").replace(".", "")) <= _MAX_DIGITS
+        case "text":
+            form = _CUSTOM_FORMS.get(column.data_type)
+            return len(value) <= column.length and bool(form is None or value == "" or form.fullmatch(value))
+        case _:
+            return True
 
 
 def is_list(value: Any) -> TypeGuard[list[Any]]:
@@ -104,7 +126,8 @@ def _time(given: Any, zone: ZoneInfo) -> str | None:
 
 
 def _text(given: Any, _: ZoneInfo) -> str | None:
-    return str(given) if isinstance(given, str | int) and not isinstance(given, bool) else None
+    # Not documented; a habit of this sandbox, so that what is read differs from what was written: ends are trimmed.
+    return str(given).strip() if isinstance(given, str | int) and not isinstance(given, bool) else None
 
 
 _READERS: dict[str, Callable[[Any, ZoneInfo], Any]] = {
