@@ -12,6 +12,7 @@ from resolvers.listing.index import IndexStore
 from resolvers.listing.source import Source
 from resolvers.loaders import Loaders
 from resolvers.rates import NO_RATES, MissingRates, Rates
+from resolvers.writing.ledger import WriteLedger
 from vendors.calls import CallRecorder, Warned
 from vendors.errors import ErrorCode
 from vendors.model import EVERYTHING, Selection
@@ -50,6 +51,7 @@ class Context:
         cursors: Makes and reads cursors.
         clocks: The time.
         indexes: Keeps what lists have scanned.
+        ledger: Keeps what became of writes.
         rates: Exchange rates, the same ones for the whole operation.
         reporting_currency: The currency that amounts are compared and summed in where a query names none.
         recorder: Collects vendor calls and warnings.
@@ -65,6 +67,7 @@ class Context:
     cursors: CursorCodec
     clocks: Clocks
     indexes: IndexStore
+    ledger: WriteLedger
     rates: Rates = NO_RATES
     reporting_currency: str | None = None
     recorder: CallRecorder = field(default_factory=CallRecorder)

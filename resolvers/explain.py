@@ -42,6 +42,7 @@ class SourcePlan:
     rows_scanned: int = attribute("Number of rows looked at.")
     cache_hits: int = attribute("How often something kept made a call unnecessary.")
     milliseconds: float = attribute("Time spent on it, waiting included.")
+    least_calls: int = attribute("For a dry run: the least number of vendor calls that it takes; a scan takes more, by the number of rows.")
     needs_call: bool = attribute("For a dry run: whether the plan depends on a table or an index that has to be read first.")
 
 
@@ -49,8 +50,9 @@ class SourcePlan:
 class ListPlan:
     dry_run: bool = computed(lambda plan: plan[0], "Whether no vendor was called.")
     rows: int = computed(lambda plan: sum(source.rows for source in plan[1]), "Number of rows on the page.")
-    vendor_calls: int = computed(
-        lambda plan: sum(source.vendor_calls for source in plan[1]), "Number of vendor calls for the page, without those for relations."
+    vendor_calls: int | None = computed(
+        lambda plan: None if plan[0] else sum(source.vendor_calls for source in plan[1]),
+        "Number of vendor calls for the page, without those for relations; null for a dry run, which `leastCalls` tell of.",
     )
     plans: list[SourcePlan] = computed(lambda plan: plan[1], "How every CRM's part is found.", assumed_size=5)
 

@@ -98,7 +98,7 @@ def opportunity_listing(
         crms=_crms(context, crms, of),
         criteria=criteria,
         window=window_of(first, after, last, before),
-        identity=[_plain(filter_), _plain(order_by), _plain(crms), include_deleted, None if of is None else of[0].ref],
+        identity=[plain(filter_) or None, plain(order_by) or None, plain(crms), include_deleted, None if of is None else of[0].ref],
         path=path_of(info),
         order=order,
         currency=currency,
@@ -224,7 +224,7 @@ def _party_listing(
         crms=_crms(context, crms, of),
         criteria=criteria,
         window=window_of(*window),
-        identity=[_plain(filter_), _plain(crms), None if of is None else of[0].ref],
+        identity=[plain(filter_) or None, plain(crms), None if of is None else of[0].ref],
         path=path_of(info),
         is_counted=_is_counted(info),
         refers=None if of is None else (of[1], of[0].local_id),
@@ -263,12 +263,12 @@ def _order(keys: list[OpportunityOrder] | None) -> tuple[Order | None, str | Non
     return Order([OrderBy(key.field, key.descending) for key in keys]), currency
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """An argument as JSON that is equal where it means the same: without what is left open, lists of choices in any order."""
     if dataclasses.is_dataclass(value):
-        found = {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        found = {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return {name: part for name, part in found.items() if part is not None}
     if isinstance(value, list):
-        items = [_plain(item) for item in cast("list[object]", value)]
+        items = [plain(item) for item in cast("list[object]", value)]
         return sorted(set(items)) if all(isinstance(item, str) for item in items) else items
     return value

@@ -8,6 +8,8 @@ from typing import Any, Final, NewType, cast
 import strawberry
 from strawberry.types.scalar import ScalarDefinition
 
+from resolvers.errors import bad_input
+
 JSON = NewType("JSON", object)
 
 _LARGEST_INTEGER: Final = 2**53 - 1  # the largest that every JSON reader holds exactly
@@ -21,9 +23,9 @@ def _decimal_from_text(value: object) -> Decimal:
     try:
         number = Decimal(str(value))
     except InvalidOperation:
-        raise ValueError(f'{value!r} is no decimal number; write it like "1250.50".') from None
+        raise bad_input(f'{value!r} is no decimal number; write it like "1250.50".') from None
     if not number.is_finite():
-        raise ValueError(f"{value!r} is no finite number.")
+        raise bad_input(f"{value!r} is no finite number.")
     return number
 
 
@@ -35,10 +37,13 @@ def _instant_from_text(value: object) -> datetime:
     try:
         moment = datetime.fromisoformat(str(value))
     except ValueError:
-        raise ValueError(f'{value!r} is no date and time; write it like "2026-11-21T09:30:00Z".') from None
+        raise bad_input(f'{value!r} is no date and time; write it like "2026-11-21T09:30:00Z".') from None
     if moment.tzinfo is None:
-        raise ValueError(f"{value!r} has no offset; add one, such as Z.")
-    return moment.astimezone(UTC)
+        raise bad_input(f"{value!r} has no offset; add one, such as Z.")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise bad_input(f"{value!r} is outside the years 1 to 9999.") from None
 
 
 def _day_from_text(value: object) -> date:
@@ -48,7 +53,7 @@ def _day_from_text(value: object) -> date:
     except ValueError:
         day = None
     if day is None or day.isoformat() != text:  # the library also reads other forms of ISO 8601
-        raise ValueError(f'{value!r} is no day; write it like "2026-11-21".')
+        raise bad_input(f'{value!r} is no day; write it like "2026-11-21".')
     return day
 
 

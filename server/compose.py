@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from uuid import uuid4
 
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
@@ -17,6 +18,7 @@ from server.crms import connect_crms, open_session
 from server.cursors import SignedCursors
 from server.examples import TABS
 from server.indexes import MemoryIndexes
+from server.ledger import SqliteLedger
 from server.limits import operation_extensions
 from server.schema import build_schema
 from server.store import kept_cursor_key, opened_store
@@ -30,6 +32,7 @@ def create_server(config: Config) -> Starlette:
     """
     running: list[ContextMaker] = []
     store = opened_store(config.server.store_dir)
+    ledger = SqliteLedger(store, process=uuid4().hex, days=config.server.ledger_days)
     given = config.server.cursor_key
     cursors = SignedCursors(kept_cursor_key(store) if given is None else given.get_secret_value().encode())
 
@@ -44,10 +47,15 @@ def create_server(config: Config) -> Starlette:
                 jitter=random.random,  # spreads retries, keeps no secret
             )
             indexes = MemoryIndexes(time.monotonic)
-            running.append(ContextMaker(crms, cursors, indexes=indexes, rates=config.money.rates, reporting_currency=config.money.currency))
+            running.append(
+                ContextMaker(
+                    crms, cursors, indexes=indexes, ledger=ledger, rates=config.money.rates, reporting_currency=config.money.currency
+                )
+            )
             yield
             running.clear()
             await indexes.close()
+            ledger.close()
 
     def context_factory(connection: HTTPConnection, connection_params: Mapping[str, object]) -> Context:
         del connection, connection_params

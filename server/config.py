@@ -65,6 +65,9 @@ class ServerSettings(BaseModel):
         description="Key that cursors are sealed with, at least 16 characters, the same for servers that stand in for each other; made in"
         " store_dir when absent.",
     )
+    ledger_days: float = Field(
+        default=30.0, gt=0, strict=True, allow_inf_nan=False, description="How many days an idempotency key is remembered for."
+    )
     graphiql: bool = Field(default=True, strict=True, description="Whether browsers get GraphiQL.")
     status_partial_294: bool = Field(
         default=False, strict=True, description="Whether an answer with data and errors has status 294 instead of 200."
@@ -114,6 +117,13 @@ class CrmSettings(BaseModel):
         default=120.0, gt=0, strict=True, allow_inf_nan=False, description="How long such an index is kept before it is read again."
     )
 
+    correlation_field: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Key of a custom text field of opportunities, made for this: a create writes a mark of its idempotency key into it, by"
+        " which the record is found again when no answer came.",
+    )
+
     @field_validator("proxy")
     @classmethod
     def _only_http(cls, proxy: SecretStr | None) -> SecretStr | None:
@@ -134,6 +144,7 @@ class CrmConfig:
     tls: ssl.SSLContext | None
     table_ttl_seconds: float
     scanning: Scanning
+    correlation_field: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,6 +322,7 @@ def _crm(key: str, value: object, vendors: Mapping[str, Vendor], places: Places,
             seconds=crm.scan_seconds,
             index_ttl_seconds=crm.index_ttl_seconds,
         ),
+        correlation_field=crm.correlation_field,
     )
 
 

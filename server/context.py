@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from resolvers.context import Context, CursorCodec
 from resolvers.listing.index import IndexStore
 from resolvers.rates import NO_RATES, Rates
+from resolvers.writing.ledger import WriteLedger
 from server.indexes import MemoryIndexes
+from server.ledger import SqliteLedger
 from vendors.registry import Crm
 
 
@@ -27,6 +29,7 @@ class ContextMaker:
         crms: The connected Crms by key.
         cursors: Makes and reads cursors.
         indexes: Keeps what lists have scanned; in memory when None.
+        ledger: Keeps what became of writes; in memory when None, which ends with the process.
         rates: Gives the exchange rates for one operation.
         reporting_currency: The currency that amounts are compared and summed in where a query names none.
     """
@@ -37,6 +40,7 @@ class ContextMaker:
         cursors: CursorCodec,
         *,
         indexes: IndexStore | None = None,
+        ledger: WriteLedger | None = None,
         rates: Callable[[], Rates] = lambda: NO_RATES,
         reporting_currency: str | None = None,
     ) -> None:
@@ -46,6 +50,7 @@ class ContextMaker:
         self._reporting_currency = reporting_currency
         self._clocks = SystemClocks()
         self._indexes = MemoryIndexes(self._clocks.monotonic) if indexes is None else indexes
+        self._ledger = SqliteLedger(None, process="", days=1) if ledger is None else ledger
 
     def __call__(self) -> Context:
         return Context(
@@ -53,6 +58,7 @@ class ContextMaker:
             cursors=self._cursors,
             clocks=self._clocks,
             indexes=self._indexes,
+            ledger=self._ledger,
             rates=self._rates(),
             reporting_currency=self._reporting_currency,
         )

@@ -29,6 +29,8 @@ async def open_session() -> AsyncGenerator[aiohttp.ClientSession, None]:
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_SECONDS),
         trust_env=False,
     )
+    # It sends PUT and DELETE again by itself when a kept connection breaks. Whether a call is made again is decided in `vendors/http.py`.
+    session._retry_connection = False  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # there is no public name for it
     async with session:
         yield session
 
@@ -60,5 +62,11 @@ def _connect(crm: CrmConfig, session: aiohttp.ClientSession, clock: Clock, sleep
         ssl=crm.tls or True,
     )
     return Crm(
-        key=crm.key, label=crm.label, vendor=crm.vendor, client=crm.vendor.connect(link, crm.settings), link=link, scanning=crm.scanning
+        key=crm.key,
+        label=crm.label,
+        vendor=crm.vendor,
+        client=crm.vendor.connect(link, crm.settings),
+        link=link,
+        scanning=crm.scanning,
+        correlation_field=crm.correlation_field,
     )

@@ -27,6 +27,8 @@ class SignedCursors:
             raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
             return None
+        if base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii") != cursor:
+            return None  # other characters for the same content
         tag, content = raw[:_TAG_BYTES], raw[_TAG_BYTES:]
         return content if hmac.compare_digest(tag, self._tag(content)) else None
 

@@ -1,6 +1,7 @@
 """Keeps the indexes of lists in memory."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -31,7 +32,8 @@ class MemoryIndexes:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._kept: dict[IndexKey, _Kept] = {}
-        self._under_way: dict[tuple[IndexKey, frozenset[str]], asyncio.Task[Index]] = {}
+        self._changes: Counter[str] = Counter()
+        self._under_way: dict[tuple[IndexKey, frozenset[str], int], asyncio.Task[Index]] = {}
 
     def fresh(self, key: IndexKey, columns: frozenset[str]) -> Index | None:
         kept = self._kept.get(key)
@@ -46,10 +48,11 @@ class MemoryIndexes:
         kept = self._kept.get(key)
         if kept is not None:
             columns = columns | kept.index.columns  # so that two lists do not take turns in filling it for themselves
-        task = self._under_way.get((key, columns))
+        under_way = key, columns, self._changes[crm.key]
+        task = self._under_way.get(under_way)
         if task is None:
-            task = self._under_way[key, columns] = asyncio.ensure_future(self._fill(crm, key, columns, fill))
-            task.add_done_callback(lambda done: self._forget(key, columns, done))
+            task = self._under_way[under_way] = asyncio.ensure_future(self._fill(crm, key, columns, fill))
+            task.add_done_callback(lambda done: self._landed(under_way, done))
         deadline = current_deadline()
         try:
             return await asyncio.wait_for(asyncio.shield(task), None if deadline is None else deadline.remaining())
@@ -61,7 +64,7 @@ class MemoryIndexes:
             ) from None
 
     def forget(self, crm: str) -> None:
-        """Drop what is kept of a Crm, because it has changed."""
+        self._changes[crm] += 1
         for key in [key for key in self._kept if key.crm == crm]:
             del self._kept[key]
 
@@ -73,12 +76,14 @@ class MemoryIndexes:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _fill(self, crm: Crm, key: IndexKey, columns: frozenset[str], fill: Callable[[frozenset[str]], Awaitable[Index]]) -> Index:
+        changes = self._changes[crm.key]
         with deadline_scope(Deadline(self._clock() + crm.scanning.seconds, self._clock)):
             begun = self._clock()
             index = await fill(columns)
-        self._kept.pop(key, None)
-        self._kept[key] = _Kept(index, begun + crm.scanning.index_ttl_seconds)
-        self._make_room(crm)
+        if changes == self._changes[crm.key]:
+            self._kept.pop(key, None)
+            self._kept[key] = _Kept(index, begun + crm.scanning.index_ttl_seconds)
+            self._make_room(crm)
         return index
 
     def _make_room(self, crm: Crm) -> None:
@@ -89,7 +94,7 @@ class MemoryIndexes:
             if position and (position >= _KEPT_FOR_A_CRM or rows > 2 * crm.scanning.max_rows):
                 del self._kept[key]
 
-    def _forget(self, key: IndexKey, columns: frozenset[str], task: "asyncio.Task[Index]") -> None:
-        self._under_way.pop((key, columns), None)
+    def _landed(self, under_way: tuple[IndexKey, frozenset[str], int], task: "asyncio.Task[Index]") -> None:
+        self._under_way.pop(under_way, None)
         if not task.cancelled():
             task.exception()  # whoever waited has it

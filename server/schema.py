@@ -9,6 +9,7 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 
 from resolvers.answers import Answers
+from resolvers.mutations import Mutation
 from resolvers.queries import Query
 from resolvers.scalars import SCALARS
 from resolvers.types.account import Account
@@ -37,6 +38,7 @@ def build_schema(extensions: Iterable[type[SchemaExtension] | Callable[[], Schem
     """
     return Schema(
         query=Query,
+        mutation=Mutation,
         types=[Account, Contact, Crm, Opportunity, Pipeline, Stage, User],
         extensions=[Answers, *extensions],
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),

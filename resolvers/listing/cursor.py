@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from resolvers.errors import UserError
-from resolvers.listing.feed import Place
+from resolvers.listing.feed import END, Place
 from resolvers.listing.order import Order, Values
 from vendors.errors import ErrorCode
 
@@ -76,6 +76,8 @@ def opened(context: "Context", text: str, digest: str, order: Order | None, argu
 def _packed(place: Place, cursor: Cursor, order: Order | None) -> list[Any]:
     if order is None:
         return [place.count, place.position, place.last_id, place.is_done]
+    if place.is_end:
+        return []
     if place.values == cursor.values and (place.last_crm, place.last_id) == cursor.row:
         return [place.position]
     return [place.position, None if place.values is None else order.packed(place.values), place.last_crm, place.last_id]
@@ -85,6 +87,8 @@ def _unpacked(packed: list[Any], row: tuple[str, str] | None, values: Values | N
     if order is None:
         count, position, last_id, is_done = packed
         return Place(count=count, position=position, last_id=last_id, is_done=is_done)
+    if not packed:
+        return END
     if len(packed) == 1:
         assert row is not None, "an order has cursors of rows only"
         return Place(position=packed[0], values=values, last_crm=row[0], last_id=row[1])

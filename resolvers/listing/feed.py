@@ -37,7 +37,7 @@ class Place:
         count: Number of rows given before.
         position: Where the vendor goes on; None where only an index does.
         last_id: The last row given.
-        is_done: Whether nothing followed.
+        is_done: Whether nothing followed; without a last row it is the end of the list.
         values: For a list in an order: what the last row was compared by, of whichever Crm (`last_crm`) it was.
         last_crm: The Crm of the row that `values` and `last_id` belong to; None for this one.
     """
@@ -49,12 +49,18 @@ class Place:
     values: Values | None = None
     last_crm: str | None = None
 
+    @property
+    def is_end(self) -> bool:
+        return self.is_done and self.last_id is None
+
     def key(self, order: Order) -> tuple[Any, ...] | None:
         """For a list in an order: the key of the last row that was passed; None when none was."""
         return None if self.values is None else order.key(self.values, self.last_crm or "", self.last_id or "")
 
 
 START: Final = Place()
+END: Final = Place(is_done=True)
+"""Behind all rows: where a Crm that failed on the page a list is read backwards from still is."""
 
 
 @dataclass(slots=True)
@@ -254,7 +260,7 @@ class PagesFeed(Feed[R]):
     def _stop(self, *, is_over: bool) -> None:
         self.has_stopped = is_over
         if is_over:
-            self.source.fail(ScanBudgetError(self.plan.crm, is_resumable=True))
+            self.source.stop(ScanBudgetError(self.plan.crm, is_resumable=True))
         else:  # page after page cannot be read
             self.has_failed = True
             self.source.lose_rows()
@@ -287,8 +293,11 @@ class IndexFeed(Feed[R]):
 
     @property
     def base(self) -> Place:
-        """For a list in native order that was read backwards: the place before all that was given."""
-        if self.count <= 0 or not self.buffer:
+        """For a list in native order that was read backwards: the place before all that was given.
+
+        The count says only whose turn it is: rows that came meanwhile can make it too small, also less than nothing.
+        """
+        if not self.buffer:
             return START
         return Place(count=self.count, last_id=self.buffer[0].entry.local_id)
 

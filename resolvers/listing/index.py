@@ -104,6 +104,10 @@ class IndexStore(Protocol):
         """An index with these columns that is young enough."""
         ...
 
+    def forget(self, crm: str) -> None:
+        """Drop what is kept of a Crm, and do not keep what is under way, because it has changed."""
+        ...
+
     async def obtain(self, crm: Crm, key: IndexKey, columns: frozenset[str], fill: Callable[[frozenset[str]], Awaitable[Index]]) -> Index:
         """A fresh index, filled if there is none: once, however many ask, and to the end, also when nobody waits any more.
 
@@ -145,19 +149,20 @@ async def filled(context: "Context", crm: Crm, kind: Kind[Any], key: IndexKey, c
     dropped = pages = 0
     with recording() as recorder:
         while True:
-            request = PageRequest(
-                size=_SCAN_ROWS, position=position, selection=selection, include_deleted=key.include_deleted, where=key.where
-            )
+            size = min(_SCAN_ROWS, crm.scanning.max_rows + 1 - len(rows))
+            request = PageRequest(size=size, position=position, selection=selection, include_deleted=key.include_deleted, where=key.where)
             page = await kind.page(crm, request)
             pages += 1
             context.loaders.seed(page.seeds)
             rows += await kind.entries(context, crm, [row.record for row in page.rows], columns)
             dropped += page.dropped
+            if len(rows) > crm.scanning.max_rows:
+                raise ScanBudgetError(crm)
             is_stuck = page.position is None or page.position == position
             if not page.has_more or is_stuck:
                 dropped += page.has_more  # the vendor says that there is more, and gives no way to it
                 break
-            if len(rows) >= crm.scanning.max_rows or len(recorder.calls) >= crm.scanning.max_calls:
+            if len(recorder.calls) >= crm.scanning.max_calls:
                 raise ScanBudgetError(crm)
             position = page.position
     return Index(

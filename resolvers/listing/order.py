@@ -153,7 +153,10 @@ def _value(field: OrderField, entry: Entry, measures: Measures) -> Any:
 
 def _folded(text: str) -> str:
     """Text as it is compared: without case and accents, and not all of a long one."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    if text.isascii():
+        return text.lower()[:_COMPARED_CHARACTERS]
+    # Letters that only stand for others, such as those of mathematics, show their case when they are decomposed.
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     return "".join(character for character in decomposed if not unicodedata.combining(character))[:_COMPARED_CHARACTERS]
 
 

@@ -15,7 +15,7 @@ from resolvers.errors import bad_input, contained
 from resolvers.listing.criteria import Criteria, Moment, moment_of
 from resolvers.listing.cursor import Cursor, digest_of, opened, sealed
 from resolvers.listing.entries import Entry
-from resolvers.listing.feed import START, Candidate, Feed, IndexFeed, NotSortedError, PagesFeed, Place, Reading, noted
+from resolvers.listing.feed import END, START, Candidate, Feed, IndexFeed, NotSortedError, PagesFeed, Place, Reading, noted
 from resolvers.listing.index import Index, fresh_index, indexed
 from resolvers.listing.kinds import Kind
 from resolvers.listing.money import Converter, comparison_currency
@@ -193,7 +193,8 @@ class _Page(Generic[R]):
             comparison_currency(self._context, listing.currency)
 
     def _part(self, crm: Crm) -> _Part[R]:
-        place = START if self._cursor is None else self._cursor.places.get(crm.key, START)
+        beginning = END if self._listing.window.is_backward else START
+        place = beginning if self._cursor is None else self._cursor.places.get(crm.key, START)
         consistency = Consistency.STRICT if crm.vendor.has_strict_pages else Consistency.BEST_EFFORT
         return _Part(Source(crm=crm, consistency=consistency), place)
 
@@ -257,7 +258,7 @@ class _Page(Generic[R]):
             return
         part.source.pushed_down = labels(plan.pushdown.conditions)
         part.source.evaluated_here = [criterion.label for criterion in plan.residual]
-        if order is None and part.place.is_done and not self._listing.window.is_backward:
+        if part.place.is_done and not self._listing.window.is_backward:
             return
         part.index = fresh_index(self._context, self._listing.kind, plan, include_deleted=self._listing.include_deleted)
         part.source.strategy = self._strategy(part, plan)
@@ -267,7 +268,9 @@ class _Page(Generic[R]):
             self._use_pages(part, plan)
 
     def _strategy(self, part: _Part[R], plan: Plan) -> Strategy:
-        needs_index = self._listing.window.is_backward or (part.place.count > 0 and part.place.position is None)
+        needs_index = self._listing.window.is_backward or (
+            part.place.last_id is not None and part.place.position is None and self._order is None
+        )
         if self._order is not None:
             return Strategy.SORTED_PAGES if plan.pushdown.is_sorted and not needs_index else Strategy.INDEX
         saves_reading = part.index is not None and bool(plan.residual)
@@ -301,6 +304,8 @@ class _Page(Generic[R]):
     async def _use_index(self, part: _Part[R], plan: Plan) -> None:
         assert part.measures is not None, "made with the plan"
         part.source.strategy = Strategy.INDEX
+        if self._order is not None:
+            part.source.evaluated_here = [*part.source.evaluated_here, "orderBy"]
         with self._noted(part.source):
             index = await self._index(part, plan)
         place, order, is_backward = part.place, self._order, self._listing.window.is_backward
@@ -308,10 +313,9 @@ class _Page(Generic[R]):
             ranks: Sequence[int] = range(len(index.entries))
             start = self._native_start(part, plan, index)
         else:
-            part.source.evaluated_here = [*part.source.evaluated_here, "orderBy"]
             identity = (order.keys, self._listing.currency, self._today)
             ranks = await index.in_order(order, part.measures, identity)
-            start = len(ranks) if is_backward and self._cursor is None else 0
+            start = len(ranks) if place.is_end else 0
             passed = place.key(order)
             if passed is not None:
                 start = index.place_in(ranks, order, part.measures, passed, behind=not is_backward)
@@ -325,17 +329,17 @@ class _Page(Generic[R]):
         place = part.place
         if not self._listing.window.is_backward:
             return 0 if place.last_id is None else index.behind(place.last_id, place.count)
-        if self._cursor is None:
+        if place.is_end:
             return len(index.entries)
         start = 0 if place.last_id is None else index.behind(place.last_id, place.count)
-        is_of_row = self._cursor.row is not None and self._cursor.row == (plan.crm.key, place.last_id)
+        is_of_row = self._cursor is not None and self._cursor.row == (plan.crm.key, place.last_id)
         return start - 1 if is_of_row and place.last_id in index.ranks else start
 
     def _count_before(self, part: _Part[R], plan: Plan, index: Index) -> int:
         """The number of rows of a Crm before the page that is read backwards."""
-        if self._cursor is None:
+        if part.place.is_end:
             return sum(map(plan.matches, index.entries))
-        is_of_row = self._cursor.row is not None and self._cursor.row == (plan.crm.key, part.place.last_id)
+        is_of_row = self._cursor is not None and self._cursor.row == (plan.crm.key, part.place.last_id)
         return part.place.count - 1 if is_of_row else part.place.count
 
     def _take(self, most: int) -> list[_Step[R]]:
@@ -434,9 +438,9 @@ class _Page(Generic[R]):
         try:
             await self._counted(part)
         except VendorError as error:
-            source.error = source.error or error
+            source.lose_count(error)
         except Exception as defect:  # noqa: BLE001  # whatever happens in one Crm takes nothing away from the others
-            source.error = source.error or contained(defect, crm=source.crm.key)
+            source.lose_count(contained(defect, crm=source.crm.key))
 
     async def _counted(self, part: _Part[R]) -> None:
         plan, source, feed = part.plan, part.source, part.feed
@@ -528,6 +532,7 @@ class _Trail(Generic[R]):
         self._parts = parts
         self._steps = steps
         self._order = order
+        self._is_backward = is_backward
         self._base = {
             key: part.feed.base
             if is_backward and order is None and isinstance(part.feed, IndexFeed) and not part.feed.has_failed
@@ -571,9 +576,23 @@ class _Trail(Generic[R]):
         row, values = self.row(count), self.values(count)
         if self._order is not None:
             # What comes before the last row has been given, by whichever Crm; one that failed still owes its rows.
-            return place if is_failed or row is None or values is None else replace(place, values=values, last_crm=row[0], last_id=row[1])
+            if is_failed or row is None or values is None:
+                return place
+            return self._furthest(
+                place, self._base[part.source.crm.key], self._order, Place(values=values, last_crm=row[0], last_id=row[1])
+            )
+        if self._is_backward:
+            return place  # that nothing precedes says nothing of what follows; one that failed is still at the end
         is_over = feed is None or not (feed.is_alive or feed.has_stopped)
         return replace(place, is_done=place.is_done or (is_over and is_last and not is_failed and part.plan is not None))
+
+    def _furthest(self, place: Place, base: Place, order: Order, here: Place) -> Place:
+        """A place that has come as far as a row; where the page gives what a Crm owed, the others had come further before."""
+        passed, now = base.key(order), here.key(order)
+        assert now is not None, "it is the place of a row"
+        is_beyond = passed is not None and (passed < now if self._is_backward else passed > now)
+        last = base if is_beyond else here
+        return replace(place, values=last.values, last_crm=last.last_crm, last_id=last.last_id, is_done=False)
 
 
 def _deadline_of_round() -> Deadline | None:

@@ -47,6 +47,24 @@ class Source:
         self.error = error
         self.status = SourceState.PARTIAL if self.rows else SourceState.FAILED
 
+    def stop(self, error: VendorError) -> None:
+        """Note that reading ended before the page was full, and may go on."""
+        self.error = error
+        self.status = SourceState.PARTIAL
+
+    def lose_count(self, error: VendorError) -> None:
+        """Note that the rows could not be counted."""
+        self.error = self.error or error
+        if self.status is SourceState.OK:
+            self.status = SourceState.PARTIAL
+
+    @property
+    def least_calls(self) -> int:
+        """The least number of vendor calls that the plan takes, before any was made."""
+        if self.strategy is Strategy.INDEX:
+            return 1 + (not self.cache_hits)
+        return int(self.needs_call or self.strategy is not Strategy.NONE)
+
     def lose_rows(self) -> None:
         """Note that rows could not be read and are left out."""
         self.status = SourceState.PARTIAL

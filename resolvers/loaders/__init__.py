@@ -16,6 +16,7 @@ from resolvers.loaders.users import UsersByRef
 if TYPE_CHECKING:
     from resolvers.context import Context
     from vendors.capabilities import Seeds
+    from vendors.model import Ref
 
 
 class Loaders:
@@ -52,6 +53,11 @@ class Loaders:
     @cached_property
     def links_by_opportunity(self) -> LinksByOpportunity:
         return LinksByOpportunity(self._context)
+
+    def forget(self, ref: "Ref") -> None:
+        """Drop what was read of a record, because it has changed."""
+        for loader in (self.opportunities_by_ref, self.accounts_by_ref, self.contacts_by_ref):
+            loader.forget(ref)
 
     def seed(self, seeds: "Seeds | None") -> None:
         """Keep records that another reply held, as far as they hold what the operation reads."""

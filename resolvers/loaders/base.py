@@ -36,6 +36,9 @@ class RefLoader(ABC, Generic[R]):
     def load(self, ref: Ref) -> "asyncio.Future[R | None]":
         return self._of(ref.crm).load(ref.local_id)
 
+    def forget(self, ref: Ref) -> None:
+        self._of(ref.crm).clear(ref.local_id)
+
     def seed(self, record: R) -> None:
         """Keep a record that another reply held, if it holds what the operation reads."""
         if record.covers(self._wanted) if self._wanted is not None else record.read_fields is None:

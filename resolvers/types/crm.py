@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
@@ -5,14 +6,17 @@ import strawberry
 from resolvers.loaders.pipelines import pipelines_of
 from resolvers.node_id import encode
 from resolvers.relation import attribute, computed, contextual
-from resolvers.types.enums import Capability, CircuitState, CustomFieldType, ErrorCode, Vendor
+from resolvers.types.enums import Capability, CircuitState, CustomFieldType, ErrorCode, OpportunityStatus, Vendor
 from resolvers.types.extension import vendor_fields
 from resolvers.types.node import Node
+from resolvers.types.payloads import CreateField
 from resolvers.types.pipeline import Pipeline
+from resolvers.writing.values import graph_name
 from vendors import registry
 from vendors.capabilities import ReadsBaseCurrency, ReadsCustomFieldDefinitions, capabilities_of, supported
 from vendors.model import CustomFieldDefinition as DefinitionModel
 from vendors.model import Ref
+from vendors.writes import ClosesOpportunities, CreatesOpportunities
 
 if TYPE_CHECKING:
     from resolvers.context import Context
@@ -28,7 +32,23 @@ async def _pipelines(crm: registry.Crm, context: "Context") -> Any:  # noqa: ARG
 
 def _capabilities(crm: registry.Crm) -> list[Capability]:
     able = capabilities_of(crm.vendor.client)
-    return [capability for capability in Capability if capability in able]
+    return [
+        capability
+        for capability in Capability
+        if capability in able and not (capability is Capability.CLOSE_OPPORTUNITIES and not _closable(crm))
+    ]
+
+
+def _closable(crm: registry.Crm) -> list[OpportunityStatus]:
+    """What its opportunities can be given as a status; none where its vendor, or its settings, do not say how."""
+    able = crm.client.closable() if isinstance(crm.client, ClosesOpportunities) else frozenset[OpportunityStatus]()
+    return [status for status in OpportunityStatus if status in able]
+
+
+async def _create_fields(crm: registry.Crm, context: "Context") -> Any:  # noqa: ARG001  # the shape of a contextual field
+    client = supported(crm.client, CreatesOpportunities, crm=crm.key, what="create opportunities")
+    rules = await client.create_fields()
+    return [replace(rule, name=graph_name(rule.name, crm)) for rule in rules]
 
 
 @strawberry.type(description="A definition of a custom field.")
@@ -79,6 +99,12 @@ class Crm(Node):
         _base_currency, "ISO 4217 letters of the currency that its own totals are in; null when unknown."
     )
     capabilities: list[Capability] = computed(_capabilities, "What it can do.", assumed_size=10)
+    closable: list[OpportunityStatus] = computed(
+        _closable, "The statuses that `closeOpportunity` can give; OPEN where a closed one can be opened again.", assumed_size=3
+    )
+    create_fields: list[CreateField] | None = contextual(
+        _create_fields, "What a new opportunity requires and may have here, for whoever builds a form.", assumed_size=30
+    )
     health: CrmHealth = computed(lambda crm: crm.http, "How it is doing, as its last calls showed.")
     pipelines: list[Pipeline] | None = contextual(_pipelines, "Its pipelines with their stages.", assumed_size=3)
     custom_field_definitions: list[CustomFieldDefinition] | None = strawberry.field(

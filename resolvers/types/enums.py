@@ -80,6 +80,13 @@ described_enum(
         "LIST_CONTACTS": "Contacts can be listed.",
         "LIST_USERS": "Users can be listed.",
         "READ_CUSTOM_FIELD_DEFINITIONS": "Definitions of custom fields can be read.",
+        "CREATE_OPPORTUNITIES": "Opportunities can be created.",
+        "UPDATE_OPPORTUNITIES": "Opportunities can be changed.",
+        "MOVE_OPPORTUNITIES": "Opportunities can be moved to another stage.",
+        "CLOSE_OPPORTUNITIES": "Opportunities can be closed as won or lost, as far as the CRM's settings say how; `closable` tells.",
+        "DELETE_OPPORTUNITIES": "Opportunities can be deleted.",
+        "CREATE_ACCOUNTS": "Accounts can be created.",
+        "CREATE_CONTACTS": "Contacts can be created.",
     },
 )
 described_enum(
@@ -119,6 +126,55 @@ described_enum(
 )
 
 
+class UserErrorCode(StrEnum):
+    """Why a write was not made: every `RuleCode`, and what the graph itself refuses."""
+
+    REQUIRED = "REQUIRED"
+    NOT_SUPPORTED = "NOT_SUPPORTED"
+    READ_ONLY = "READ_ONLY"
+    TOO_LONG = "TOO_LONG"
+    OUT_OF_RANGE = "OUT_OF_RANGE"
+    INVALID_VALUE = "INVALID_VALUE"
+    INVALID_REFERENCE = "INVALID_REFERENCE"
+    CONTRADICTION = "CONTRADICTION"
+    CURRENCY_NOT_SUPPORTED = "CURRENCY_NOT_SUPPORTED"
+    STAGE_CHECKLIST_INCOMPLETE = "STAGE_CHECKLIST_INCOMPLETE"
+    PARTLY_DONE = "PARTLY_DONE"
+    REJECTED_BY_VENDOR = "REJECTED_BY_VENDOR"
+    INVALID_ID = "INVALID_ID"
+    UNKNOWN_CRM = "UNKNOWN_CRM"
+    NOT_FOUND = "NOT_FOUND"
+    CONFLICT = "CONFLICT"
+    KEY_REUSED = "KEY_REUSED"
+    OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
+
+
+described_enum(
+    UserErrorCode,
+    description="Why a write was not made, or not as a whole. The set is closed.",
+    texts={
+        "REQUIRED": "It has to be given.",
+        "NOT_SUPPORTED": "The vendor cannot do this.",
+        "READ_ONLY": "It cannot be written.",
+        "TOO_LONG": "The text is longer than the vendor takes.",
+        "OUT_OF_RANGE": "The value is outside what the vendor takes.",
+        "INVALID_VALUE": "The value is not what the vendor takes.",
+        "INVALID_REFERENCE": "It refers to a record that does not exist or does not fit.",
+        "CONTRADICTION": "Two values exclude each other.",
+        "CURRENCY_NOT_SUPPORTED": "The vendor does not take amounts in this currency here.",
+        "STAGE_CHECKLIST_INCOMPLETE": "The stage that it is in has steps that have to be done first.",
+        "PARTLY_DONE": "The record was written, but this part of it was not.",
+        "REJECTED_BY_VENDOR": "The vendor refused it.",
+        "INVALID_ID": "The id is malformed, of another type or of another CRM.",
+        "UNKNOWN_CRM": "No CRM has that key.",
+        "NOT_FOUND": "There is no such record.",
+        "CONFLICT": "The record is not as expected: somebody has changed it meanwhile.",
+        "KEY_REUSED": "The idempotency key belongs to a write with another input.",
+        "OUTCOME_UNKNOWN": "Whether the write has happened is not known: adopt one of the candidates, or make it again.",
+    },
+)
+
+
 class SourceState(StrEnum):
     """How one Crm contributed to a list."""
 
@@ -135,6 +191,17 @@ class CountOrigin(StrEnum):
     VENDOR = "vendor"
     SCAN = "scan"
     UNKNOWN = "unknown"
+
+
+class WriteOutcome(StrEnum):
+    """What became of a write."""
+
+    DONE = "done"
+    REPLAYED = "replayed"
+    ADOPTED = "adopted"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    DRY_RUN = "dry_run"
 
 
 class Consistency(StrEnum):
@@ -173,10 +240,23 @@ __all__ = [
     "OpportunityStatus",
     "SourceState",
     "StageKind",
+    "UserErrorCode",
     "ValueOrigin",
     "Vendor",
     "described_enum",
 ]
+described_enum(
+    WriteOutcome,
+    description="What became of a write.",
+    texts={
+        "DONE": "It was made now.",
+        "REPLAYED": "It was made before, under the same idempotency key; nothing was written now.",
+        "ADOPTED": "Its outcome was unknown, and this record is what came of it; nothing was written now.",
+        "REFUSED": "It was not made; `userErrors` say why.",
+        "UNKNOWN": "It may or may not have been made; `candidates` are what it may have made.",
+        "DRY_RUN": "It was only checked; `vendorRequests` are what would be sent.",
+    },
+)
 described_enum(
     CountOrigin,
     description="Where a number of rows comes from.",

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from resolvers.errors import UserError
 from resolvers.scalars import JSON, SCALARS
 from tests.playground import playground
 from tests.resolvers.graph import Graph, autotask_graph
@@ -57,7 +58,7 @@ def test_a_decimal_is_read_exactly(given: object, number: str) -> None:
 
 @pytest.mark.parametrize("given", ["", "many", "NaN", "Infinity", "1,5", None, [], True])
 def test_what_is_no_decimal_is_refused(given: object) -> None:
-    with pytest.raises(ValueError, match="number"):
+    with pytest.raises(UserError, match="number"):
         read(Decimal)(given)
 
 
@@ -74,7 +75,7 @@ def test_a_moment_is_read_with_its_offset() -> None:
 
 @pytest.mark.parametrize("given", ["2026-01-01T01:30:00", "2026-01-01", "yesterday", "", 5])
 def test_what_is_no_moment_is_refused(given: object) -> None:
-    with pytest.raises(ValueError, match=r"offset|date and time"):
+    with pytest.raises(UserError, match=r"offset|date and time"):
         read(datetime)(given)
 
 
@@ -92,7 +93,7 @@ def test_a_day_is_written_and_read_as_a_day() -> None:
 
 @pytest.mark.parametrize("given", ["21.11.2026", "2026-11-21T00:00:00Z", "2026-13-01", "20261121", "2026-W47-6", ""])
 def test_what_is_no_day_is_refused(given: str) -> None:
-    with pytest.raises(ValueError, match="is no day"):
+    with pytest.raises(UserError, match="is no day"):
         read(date)(given)
 
 

@@ -1,0 +1,63 @@
+"""What is kept of a write under its idempotency key, so that repeating the request never repeats the write."""
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+
+class EntryState(StrEnum):
+    """How far a write has come.
+
+    STARTED: it is under way, in this process. DONE: it has happened. UNKNOWN: it may or may not have happened: no answer came, or the
+    process that made it ended before it could say.
+    """
+
+    STARTED = "started"
+    DONE = "done"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What the ledger holds under a key.
+
+    Args:
+        digest: What tells its input from others.
+        state: How far it has come.
+        started_at: When it began, in seconds since 1970.
+        result: For DONE: what came of it, as JSON.
+    """
+
+    digest: str
+    state: EntryState
+    started_at: float
+    result: dict[str, Any] | None = None
+
+
+class WriteLedger(Protocol):
+    """Keeps entries durably: what a method has returned from outlives the process."""
+
+    def turn(self, key: str) -> AbstractAsyncContextManager[Any]:
+        """Wait for those who are at the same key in this process."""
+        ...
+
+    async def begin(self, key: str, digest: str) -> Entry | None:
+        """Note that a write begins, and give None; or give the entry that is there already, STARTED only while this process is at it."""
+        ...
+
+    async def begin_again(self, key: str, digest: str) -> bool:
+        """Note that an UNKNOWN write is made again because the client says so; False when it is not UNKNOWN any more."""
+        ...
+
+    async def done(self, key: str, result: dict[str, Any]) -> None:
+        """Note what came of a write."""
+        ...
+
+    async def unknown(self, key: str) -> None:
+        """Note that nobody knows whether a write has happened."""
+        ...
+
+    async def withdrawn(self, key: str) -> None:
+        """Note that a write has not happened: its key is free again."""
+        ...

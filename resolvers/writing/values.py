@@ -1,0 +1,157 @@
+"""From the graph's inputs to the values that vendors write, with every mistake in the ids told by where it stands."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+import strawberry
+
+from resolvers.errors import UserError
+from resolvers.node_id import decode
+from resolvers.types.enums import UserErrorCode
+from resolvers.types.inputs import class_of
+from vendors.model import Money
+from vendors.registry import Crm, all_vendors
+from vendors.writes import UNSET, OpportunityValues, Unset, Violation
+
+# Input key to the attribute of the values, where they differ; and the type of the ids that a key holds.
+_ATTRIBUTES: Final = {"probability": "probability_percent", "add_contacts": "add_contact_ids", "remove_contacts": "remove_contact_ids"}
+_KEYS: Final = {attribute: key for key, attribute in _ATTRIBUTES.items()}
+_ID_TYPES: Final = {
+    "pipeline_id": "Pipeline",
+    "stage_id": "Stage",
+    "owner_id": "User",
+    "account_id": "Account",
+    "account_ids": "Account",
+    "primary_contact_id": "Contact",
+    "contact_ids": "Contact",
+    "add_contacts": "Contact",
+    "remove_contacts": "Contact",
+}
+_NO_VALUES: Final = frozenset({"crm", "id", "expected"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why a write was not made, as the graph shows it."""
+
+    path: Sequence[str]
+    code: UserErrorCode
+    message: str
+    vendor_code: str | None = None
+
+
+@dataclass(slots=True)
+class Values:
+    """Reads an input for one Crm.
+
+    Attributes:
+        crm: The Crm.
+        refusals: What is wrong with it.
+    """
+
+    crm: Crm
+    refusals: list[Refusal] = field(default_factory=list[Refusal])
+
+    def of(self, given: Any, kind: type[Any]) -> Any:
+        """The values of an input, as the vendors' class for them; what is wrong is left out and noted."""
+        names = {item.name for item in dataclasses.fields(kind)}
+        values: dict[str, Any] = {}
+        for key, value in _given(given).items():
+            attribute = _ATTRIBUTES.get(key, key)
+            if attribute in names:
+                values[attribute] = self._value(key, value)
+        if kind is OpportunityValues:
+            values["extension"] = self._extension(given)
+        return kind(**values)
+
+    def ids(self, key: str, texts: Iterable[str], type_name: str) -> tuple[str, ...]:
+        """The local ids of global ids, those that are wrong left out."""
+        return tuple(local_id for text in texts if isinstance(local_id := self.local_id(key, text, type_name), str))
+
+    def local_id(self, key: str, text: str, type_name: str) -> str | Unset:
+        """The local id of a global id of this Crm."""
+        try:
+            ref = decode(text, type_name).ref
+        except UserError as error:
+            self.refusals.append(Refusal(path=_path(key), code=UserErrorCode.INVALID_ID, message=error.message))
+            return UNSET
+        if ref.crm != self.crm.key:
+            message = f"This is an id of the CRM {ref.crm[:50]!r}; give one of the CRM {self.crm.key!r}, which is written to."
+            self.refusals.append(Refusal(path=_path(key), code=UserErrorCode.INVALID_ID, message=message))
+            return UNSET
+        return ref.local_id
+
+    def _value(self, key: str, value: Any) -> Any:
+        if key in _ID_TYPES and value is not None:
+            type_name = _ID_TYPES[key]
+            return (
+                self.ids(key, cast("Sequence[str]", value), type_name) if isinstance(value, list) else self.local_id(key, value, type_name)
+            )
+        if key in {"add_contacts", "remove_contacts"}:
+            return ()
+        if key == "amount" and value is not None:
+            return Money(amount=value.amount, currency=value.currency)
+        if key == "custom_fields":
+            return {item.key: item.value for item in value or ()}
+        return tuple(cast("Sequence[Any]", value)) if isinstance(value, list) else value
+
+    def _extension(self, given: Any) -> object | None:
+        """The input of the Crm's own vendor; one of another vendor is a mistake."""
+        own: object | None = None
+        for vendor in all_vendors().values():
+            value = getattr(given, vendor.key, strawberry.UNSET)
+            if value is strawberry.UNSET or value is None:
+                continue
+            if vendor.key == self.crm.vendor.key:
+                own = _as_own(value, vendor.inputs["Opportunity"])
+            else:
+                message = f"The CRM {self.crm.key!r} is run with {self.crm.vendor.label}; leave out what only {vendor.label} takes."
+                self.refusals.append(Refusal(path=_path(vendor.key), code=UserErrorCode.NOT_SUPPORTED, message=message))
+        return own
+
+
+def refusal_of(violation: Violation, crm: Crm) -> Refusal:
+    """A broken rule as the graph shows it."""
+    steps = [crm.vendor.key if step == "extension" else _KEYS.get(step, step) for step in violation.path]
+    code = UserErrorCode[violation.code.name]
+    return Refusal(path=_path(*steps), code=code, message=violation.message, vendor_code=violation.vendor_code)
+
+
+def graph_name(attribute: str, crm: Crm) -> str:
+    """The key of an input, dotted, that an attribute of the values comes from."""
+    steps = [crm.vendor.key if step == "extension" else _KEYS.get(step, step) for step in attribute.split(".")]
+    return ".".join(_path(*steps)[1:])
+
+
+def _path(*steps: str) -> list[str]:
+    return ["input", *(_camel(step) if index == 0 or step.isidentifier() else step for index, step in enumerate(steps))]
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(word.capitalize() for word in others)
+
+
+def _given(given: Any) -> Mapping[str, Any]:
+    """What an input says; absent keys left out."""
+    names = [item.name for item in dataclasses.fields(given) if item.name not in _NO_VALUES]
+    return {name: value for name in names if (value := getattr(given, name)) is not strawberry.UNSET}
+
+
+def _as_own(value: Any, own: type[Any]) -> Any:
+    """A vendor's input as an instance of the class that the vendor declares."""
+    values: dict[str, Any] = {}
+    for item in dataclasses.fields(own):
+        given = getattr(value, item.name)
+        values[item.name] = UNSET if given is strawberry.UNSET else _plain(given, own, item.name)
+    return own(**values)
+
+
+def _plain(value: Any, own: type[Any], name: str) -> Any:
+    if isinstance(value, list):
+        return tuple(_plain(item, own, name) for item in cast("Sequence[Any]", value))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _as_own(value, class_of(own, name))
+    return value

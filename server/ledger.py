@@ -1,0 +1,107 @@
+"""The ledger of writes, in SQLite: every change is on the disk before it is acted on."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from weakref import WeakValueDictionary
+
+import orjson
+
+from resolvers.writing.ledger import Entry, EntryState
+from vendors.errors import ConfigError
+
+T = TypeVar("T")
+
+_FILE: Final = "ledger.sqlite3"
+_SCHEMA: Final = """
+create table if not exists writes (
+    key text primary key,
+    digest text not null,
+    state text not null,
+    process text not null,
+    started_at real not null,
+    result blob
+) without rowid
+"""
+_DAY_SECONDS: Final = 86_400.0
+
+
+class SqliteLedger:
+    """Entries by key, kept for a number of days; those that nobody knows the outcome of are kept until somebody says it.
+
+    Args:
+        store: The directory of the database; in memory when None.
+        process: What tells this process from those before it; what another one has begun and not ended is UNKNOWN.
+        days: How long entries are kept.
+        now: Seconds since 1970.
+
+    Raises:
+        ConfigError: The database cannot be opened.
+    """
+
+    def __init__(self, store: Path | None, *, process: str, days: float, now: Callable[[], float] = time.time) -> None:
+        self._process = process
+        self._now = now
+        self._lock = asyncio.Lock()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        file = ":memory:" if store is None else store / _FILE
+        try:
+            # Used by one thread at a time, see `_run`.
+            self._db = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=10)
+            self._db.execute("pragma journal_mode = wal")
+            self._db.execute("pragma synchronous = full")
+            self._db.execute(_SCHEMA)
+            self._db.execute("delete from writes where state = ? and started_at < ?", (EntryState.DONE, now() - days * _DAY_SECONDS))
+        except sqlite3.Error as error:
+            raise ConfigError(f"server.store_dir: {file} cannot be used ({error}); mend or remove it") from None
+
+    def turn(self, key: str) -> asyncio.Lock:
+        return self._turns.setdefault(key, asyncio.Lock())
+
+    async def begin(self, key: str, digest: str) -> Entry | None:
+        return await self._run(lambda: self._begin(key, digest))
+
+    async def begin_again(self, key: str, digest: str) -> bool:
+        return await self._run(lambda: self._begin_again(key, digest))
+
+    async def done(self, key: str, result: dict[str, Any]) -> None:
+        await self._run(lambda: self._set(key, EntryState.DONE, orjson.dumps(result)))
+
+    async def unknown(self, key: str) -> None:
+        await self._run(lambda: self._set(key, EntryState.UNKNOWN, None))
+
+    async def withdrawn(self, key: str) -> None:
+        await self._run(lambda: self._db.execute("delete from writes where key = ?", (key,)))
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _begin(self, key: str, digest: str) -> Entry | None:
+        new = (key, digest, EntryState.STARTED, self._process, self._now())
+        made = self._db.execute("insert or ignore into writes (key, digest, state, process, started_at) values (?, ?, ?, ?, ?)", new)
+        if made.rowcount:
+            return None
+        row = self._db.execute("select digest, state, process, started_at, result from writes where key = ?", (key,)).fetchone()
+        state = EntryState(row[1])
+        if state is EntryState.STARTED and row[2] != self._process:
+            state = EntryState.UNKNOWN
+        return Entry(digest=row[0], state=state, started_at=row[3], result=None if row[4] is None else orjson.loads(row[4]))
+
+    def _begin_again(self, key: str, digest: str) -> bool:
+        changed = self._db.execute(
+            "update writes set state = ?, process = ?, started_at = ? where key = ? and digest = ?"
+            " and (state = ? or (state = ? and process <> ?))",
+            (EntryState.STARTED, self._process, self._now(), key, digest, EntryState.UNKNOWN, EntryState.STARTED, self._process),
+        )
+        return changed.rowcount == 1
+
+    def _set(self, key: str, state: EntryState, result: bytes | None) -> None:
+        self._db.execute("update writes set state = ?, process = ?, result = ? where key = ?", (state, self._process, result, key))
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        """Do it off the event loop, because it waits for the disk, and to its end, also when the caller is cancelled."""
+        async with self._lock:
+            return await asyncio.shield(asyncio.to_thread(work))
