@@ -265,27 +265,32 @@ class VendorHttp:
         except (aiohttp.ClientError, ConnectionError) as cause:
             self.circuit.failed()
             raise fail(UnavailableError if request.read else OutcomeUnknownError) from cause
-        except VendorError as error:
+        except VendorError as cause:
             self.circuit.failed()
             if request.read:
                 raise
-            raise fail(OutcomeUnknownError) from error
+            raise fail(OutcomeUnknownError) from cause
         except asyncio.CancelledError:
             self.circuit.abandoned()
             raise
         finally:
             if is_made:
                 record_call(VendorCall(crm=self.crm, operation=request.operation, status=status, seconds=self._clock() - started))
+        error = self._judged(request, reply)
+        if error is not None:
+            raise error
+        return reply
+
+    def _judged(self, request: Request, reply: Reply) -> VendorError | None:
+        """What is wrong with an answer."""
         error = self._judge(reply, self._fail(request, reply)) or self._by_status(request, reply)
         if isinstance(error, UnavailableError):
             self.circuit.failed()
         else:
             self.circuit.succeeded()
-        if error is not None and not request.read and isinstance(error, UnavailableError | MalformedReplyError):
-            raise self._fail(request, reply)(OutcomeUnknownError) from error  # whoever failed so may have done it before
-        if error is not None:
-            raise error
-        return reply
+        if not request.read and isinstance(error, UnavailableError | MalformedReplyError):
+            return self._fail(request, reply)(OutcomeUnknownError)  # whoever fails so may have done it before
+        return error
 
     async def _exchange(self, request: Request, access: Access) -> Reply:
         headers = {**access.headers, **request.headers}

@@ -86,8 +86,8 @@ class Vendor:
         client: Class of its clients; the capability protocols that it implements are what the vendor can do.
         connect: Makes a client for one Crm; calls nobody yet.
         extensions: Its own fields: name of the model class they belong to (`Opportunity`, `Stage`, ...) to extension class.
-        inputs: Its own inputs of writes: name of the model class to a frozen, keyword-only dataclass whose fields are `described`, with UNSET
-            as their default.
+        inputs: Its own inputs of writes: name of the model class to a frozen, keyword-only dataclass whose fields are `described`, with
+            UNSET as their default.
         has_strict_pages: Whether its pages neither skip nor repeat unchanged rows while others come, change and go.
     """
 

@@ -23,6 +23,8 @@ FaultKind = Literal[
     "drip",
     "reset",
     "reset_mid_body",
+    "reset_after",
+    "hang_after",
     "cut_json",
     "html",
     "empty",
@@ -135,7 +137,7 @@ class Fault:
     """A way to fail.
 
     Args:
-        kind: What happens instead of the answer.
+        kind: What happens instead of the answer; `reset_mid_body`, `reset_after` and `hang_after` after the request was carried out.
         status: HTTP status of kind `status`.
         headers: Headers of kind `status` (such as `Retry-After`), or `Location` of kind `redirect`.
         body: Body of kind `status`.
@@ -255,7 +257,7 @@ async def _record(request: web.Request, handler: Handler) -> web.StreamResponse:
         call.ended = time.monotonic()
 
 
-async def _act_out(fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:  # noqa: C901, PLR0911  # a table of faults
+async def _act_out(fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:  # noqa: C901, PLR0911, PLR0912  # a table of faults
     match fault.kind:
         case "status":
             return web.Response(status=fault.status, headers=fault.headers, text=fault.body)
@@ -275,6 +277,14 @@ async def _act_out(fault: Fault, request: web.Request, handler: Handler) -> web.
         case "reset":
             _cut(request)
             return web.Response(status=500)
+        case "reset_after":
+            await handler(request)
+            _cut(request)
+            return web.Response(status=500)
+        case "hang_after":
+            await handler(request)
+            await asyncio.sleep(3_600)
+            return web.Response(status=504)
         case "endless":
             return await _endless(request)
         case "bad_row":

@@ -3,7 +3,6 @@
 Fields that the vendor marks as read-only (expected revenue, interactions, dates and users of creation and change) are not in it: they
 cannot even be given.
 """
-# ruff: noqa: RUF009  # `described` makes a dataclass field
 
 from dataclasses import dataclass
 from datetime import datetime

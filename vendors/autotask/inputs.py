@@ -2,7 +2,6 @@
 
 Fields that the vendor keeps itself (creation, activity, scores, sales order) are not in it: they cannot even be given.
 """
-# ruff: noqa: RUF009  # `described` makes a dataclass field
 
 from dataclasses import dataclass
 from datetime import date, datetime

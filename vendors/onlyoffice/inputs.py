@@ -1,5 +1,4 @@
 """ONLYOFFICE's own input: what can be written into an opportunity and has no unified home."""
-# ruff: noqa: RUF009  # `described` makes a dataclass field
 
 from dataclasses import dataclass
 from datetime import date

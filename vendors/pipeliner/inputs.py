@@ -3,7 +3,6 @@
 What the server keeps itself (status, days in the step, fitness, favourites, qualification date, revision) is not in it. Neither are links
 to product lines, documents and shares: they are made where those records are.
 """
-# ruff: noqa: RUF009  # `described` makes a dataclass field
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """What can be written into Lead Gen & CRM beyond the unified values."""
 
-# ruff: noqa: RUF009  # `described` makes a dataclass field
-
 from dataclasses import dataclass
 
 from vendors.extension import VendorId, described
