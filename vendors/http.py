@@ -36,6 +36,7 @@ from vendors.flight import Flights
 from vendors.health import Health
 from vendors.limiting import Budget, Circuit, Limits, Notices, Pause, Sleep
 from vendors.retry import RetryPolicy
+from vendors.vendor_clock import VendorClock
 
 E = TypeVar("E", bound=VendorError)
 
@@ -158,6 +159,8 @@ class VendorHttp:
         self._budget = Budget(limits, clock=clock, sleep=sleep)
         self._flights: Flights[Reply] = Flights()
         self._pause = Pause(clock=clock)
+        self._writes = 0
+        self.vendor_clock = VendorClock(clock)
 
     async def send(self, request: Request) -> Reply:
         """Send a request and give its successful answer.
@@ -171,8 +174,12 @@ class VendorHttp:
         try:
             async with asyncio.timeout(seconds):
                 if request.read:
-                    return await self._flights.run(request.key(), lambda: self._attempts(request))
-                return await self._attempts(request)
+                    # A read that began before a write would not show it.
+                    return await self._flights.run((self._writes, request.key()), lambda: self._attempts(request))
+                try:
+                    return await self._attempts(request)
+                finally:
+                    self._writes += 1
         except TimeoutError as cause:
             kind = VendorTimeoutError if request.read else OutcomeUnknownError
             error = self._fail(request, None)(kind)
@@ -255,6 +262,7 @@ class VendorHttp:
         try:
             reply = await self._exchange(request, access)
             status = reply.status
+            self.vendor_clock.note(reply.headers)
         except (aiohttp.ClientConnectorError, aiohttp.ClientProxyConnectionError) as cause:
             self.circuit.failed()
             raise fail(UnavailableError) from cause

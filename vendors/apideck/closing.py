@@ -19,7 +19,7 @@ def closing_draft(
     *,
     words: Mapping[OpportunityStatus, str],
     demanded: AbstractSet[str],
-    today: date,
+    today: date | None,
 ) -> Draft:
     """Write the status, the day and the reason; what is left over of another outcome is cleared.
 
@@ -28,7 +28,7 @@ def closing_draft(
         current: The record as it was read.
         words: The connector's word for each status, as far as they are configured.
         demanded: Attributes that an opportunity always has.
-        today: The day to take where none is given.
+        today: The day to take where none is given; None when the vendor has not told it.
     """
     draft = Draft(is_new=False, demanded=demanded)
     draft.put("title", current.title, ("title",))
@@ -48,7 +48,7 @@ def closing_draft(
     return draft
 
 
-def _write_outcome(draft: Draft, values: StatusValues, today: date) -> None:
+def _write_outcome(draft: Draft, values: StatusValues, today: date | None) -> None:
     name = _REASONS[values.status]
     draft.put(f"{name}_id", values.reason_id, ("reason_id",))
     draft.put(name, values.reason_detail, ("reason_detail",))
@@ -56,7 +56,12 @@ def _write_outcome(draft: Draft, values: StatusValues, today: date) -> None:
         # Source: Apideck CRM API, schema Opportunity, close_date: if it is null, the opportunity is not closed yet.
         draft.refuse(("closed_on",), RuleCode.REQUIRED, "Give the day, or leave this out for today.")
     else:
-        draft.put("close_date", (today if isinstance(values.closed_on, Unset) else values.closed_on).isoformat(), ("closed_on",))
+        # Source: Apideck CRM API, "Dates": all of them are in UTC.
+        day = today if isinstance(values.closed_on, Unset) else values.closed_on
+        if day is None:
+            draft.refuse(("closed_on",), RuleCode.REQUIRED, "Give the day: Apideck did not tell today's date.")
+        else:
+            draft.put("close_date", day.isoformat(), ("closed_on",))
 
 
 def _write_opening(draft: Draft, values: StatusValues) -> None:

@@ -30,13 +30,11 @@ class Reader:
 
     Attributes:
         short_paged: Resources whose pages hold fewer rows than asked for although more follow; then it pays to ask for more.
-        writes_made: Number of writes to the vendor; reads from before one are not shared with reads from after it.
     """
 
     def __init__(self, http: VendorHttp) -> None:
         self._http = http
         self.short_paged: set[str] = set()
-        self.writes_made = 0
         self._unpaged: set[str] = set()
         self._totals: dict[str, int] = {}
 
@@ -116,8 +114,7 @@ class Reader:
                 return {**found, **await self.singly(resource, missing, fields)}
 
     def _request(self, operation: str, path: str, params: Sequence[tuple[str, str]], *, by_id: bool = False) -> Request:
-        share_key = (self.writes_made, path, tuple(params))
-        return Request(operation=operation, path=path, params=params, by_id=by_id, share_key=share_key)
+        return Request(operation=operation, path=path, params=params, by_id=by_id)
 
     def _guard(self, resource: wire.Resource[R]) -> LoopGuard:
         return LoopGuard(crm=self._http.crm, operation=f"{resource.name}All")

@@ -6,7 +6,6 @@ Source: Apideck CRM API, opportunitiesAdd, opportunitiesUpdate, opportunitiesDel
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
@@ -92,7 +91,7 @@ class Writing:
         return frozenset(self._settings.words)
 
     async def plan_close(self, current: Opportunity, values: StatusValues) -> WritePlan:
-        draft = closing_draft(values, current, words=self._settings.words, demanded=self._demanded(), today=_today())
+        draft = closing_draft(values, current, words=self._settings.words, demanded=self._demanded(), today=self._http.vendor_clock.today())
         return self._plan_change(current, draft)
 
     async def plan_delete(self, current: Opportunity) -> WritePlan:
@@ -201,8 +200,6 @@ class Writing:
                 raise
             message = f"It is not known whether the CRM {self._crm!r} did {request.operation}; look the record up before trying again."
             raise OutcomeUnknownError(message, crm=self._crm, operation=request.operation, status=error.status) from error
-        finally:
-            self._reader.writes_made += 1
         problems = (_PARTLY_DONE,) if answer.meta is not None and answer.meta.warnings else ()
         return Written(local_id=local_id or answer.data.id, problems=problems)
 
@@ -226,11 +223,6 @@ def _is_refusal(error: RejectedRequestError | NotFoundError, *, is_new: bool) ->
     if error.vendor_code == _NOT_OF_THE_INPUT or (isinstance(error, NotFoundError) and not is_new):
         return False
     return error.vendor_code == _OF_THE_CONNECTOR or (isinstance(error, RejectedRequestError) and error.status in _REFUSALS)
-
-
-def _today() -> date:
-    """The day in UTC. Source: Apideck CRM API, "Dates": all of them are in UTC."""
-    return datetime.now(UTC).date()
 
 
 async def _do_nothing(local_id: str) -> Written:

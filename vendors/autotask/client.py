@@ -16,7 +16,6 @@ from vendors.auth import Access, FixedAccess, ObtainedAccess, directory
 from vendors.autotask import mapping, query, wire
 from vendors.autotask.refusals import RefusalError
 from vendors.autotask.settings import Settings
-from vendors.autotask.today import Today
 from vendors.autotask.writing import Writing
 from vendors.capabilities import ById, EntityCheck, Page, PageRequest, Row
 from vendors.errors import CredentialsError, NotFoundError, PermissionDeniedError, RateLimitedError, RejectedRequestError, VendorError
@@ -81,8 +80,6 @@ class Client(Writing):
         self._currencies: Table[mapping.Currencies] = table(self._load_currencies)
         self._users: Table[mapping.Users] = table(self._load_users)
         self._definitions: Table[Sequence[CustomFieldDefinition]] = table(self._load_definitions)
-        self._today = Today(link.clock)
-        self._writes_made = 0
 
     def opportunities_pushdown(self, conditions: Sequence[Condition], sort: Sort | None) -> Pushdown:  # noqa: ARG002  # the vendor gives no order
         return query.pushdown(query.OPPORTUNITIES, conditions)
@@ -267,14 +264,7 @@ class Client(Writing):
         size: int = _MAX_ROWS,
     ) -> Decoded[wire.Items[T]]:
         request = _query_request(entity, wanted, fields=fields, size=size)
-        # Who reads after a write must not be given the answer of a read that began before it.
-        request = replace(request, share_key=(self._writes_made, request.key()))
-        return decoder.read(self._http, request, await self._send(request))
-
-    async def _send(self, request: Request) -> Reply:
-        reply = await self._http.send(request)
-        self._today.note(reply.headers)
-        return reply
+        return decoder.read(self._http, request, await self._http.send(request))
 
     async def _all(self, entity: str, decoder: Decoder[wire.Items[R]], fields: Sequence[str]) -> list[R]:
         async def page(after: str | None) -> tuple[Sequence[R], str | None]:
@@ -285,7 +275,7 @@ class Client(Writing):
 
     async def _load_picklists(self, entity: str) -> mapping.Picklists:
         request = Request(operation=f"{entity}.fields", path=f"{entity}/entityInformation/fields", entity=entity)
-        return mapping.picklists_from_wire(wire.FIELDS.read(self._http, request, await self._send(request)).value.entries)
+        return mapping.picklists_from_wire(wire.FIELDS.read(self._http, request, await self._http.send(request)).value.entries)
 
     async def _load_currencies(self) -> mapping.Currencies:
         return mapping.currencies_from_wire(await self._all("Currencies", wire.CURRENCIES, ["id", "name", "isInternalCurrency"]))

@@ -20,9 +20,8 @@ from vendors.autotask.parties import Parties, parties_of
 from vendors.autotask.refusals import RefusalError, violations_of
 from vendors.autotask.rules import Known, draft_of, without_nulls
 from vendors.autotask.settings import Settings
-from vendors.autotask.today import Today
 from vendors.errors import MalformedReplyError, OutcomeUnknownError, UnavailableError, VendorError
-from vendors.http import Reply, Request, VendorHttp
+from vendors.http import Request, VendorHttp
 from vendors.model import CustomFieldDefinition, Opportunity, OpportunityStatus
 from vendors.tables import Table
 from vendors.wire import Decoded, Decoder
@@ -50,14 +49,12 @@ class Writing(ABC):
     _crm: str
     _settings: Settings
     _http: VendorHttp
-    _today: Today
     _picklists: Table[Picklists]
     _company_picklists: Table[Picklists]
     _contact_picklists: Table[Picklists]
     _currencies: Table[Currencies]
     _users: Table[Users]
     _definitions: Table[Sequence[CustomFieldDefinition]]
-    _writes_made: int
 
     async def create_fields(self) -> Sequence[FieldRule]:
         return create_fields()
@@ -81,7 +78,9 @@ class Writing(ABC):
 
     async def plan_close(self, current: Opportunity, values: StatusValues) -> WritePlan:
         picklists = await self._picklists.get()
-        return self._plan_patch(current, closing_draft_of(values, Known(today=self._today.get(), picklists=picklists), current))
+        return self._plan_patch(
+            current, closing_draft_of(values, Known(today=self._http.vendor_clock.today(), picklists=picklists), current)
+        )
 
     async def plan_create_account(self, values: AccountValues) -> WritePlan:
         fields, users = await asyncio.gather(self._company_picklists.get(), self._users_for(values.owner_id))
@@ -128,7 +127,7 @@ class Writing(ABC):
 
     async def _write(self, request: Request, draft: Draft, *, is_opportunity: bool) -> Written:
         try:
-            reply = await self._send(request)
+            reply = await self._http.send(request)
             return Written(local_id=wire.WRITTEN.read(self._http, request, reply).value.itemId)
         except RefusalError as refusal:
             violations = violations_of(refusal.texts, draft, is_opportunity=is_opportunity)
@@ -137,8 +136,6 @@ class Writing(ABC):
             # An answer that is not the vendor's own may stand before or behind the write; without one, nobody was reached at all.
             is_unsent = error.operation != request.operation or (isinstance(error, UnavailableError) and error.status is None)
             raise error if is_unsent else self._unknown(request, error) from error
-        finally:
-            self._writes_made += 1
 
     def _unknown(self, request: Request, error: VendorError) -> OutcomeUnknownError:
         message = f"It is not known whether the CRM {self._crm!r} did {request.operation}; look the record up before trying again."
@@ -157,7 +154,7 @@ class Writing(ABC):
             self._definitions_for(values.custom_fields),
         )
         return Known(
-            today=self._today.get(),
+            today=self._http.vendor_clock.today(),
             picklists=picklists,
             currencies=currencies,
             users=users,
@@ -192,10 +189,6 @@ class Writing(ABC):
             return {}
         answer = await self._query(entity, decoder, query.by_ids(wanted), fields=fields)
         return {row.id: row for row in answer.value.items}
-
-    @abstractmethod
-    async def _send(self, request: Request) -> Reply:
-        """Send a request, and note the vendor's day."""
 
     @abstractmethod
     async def _query(

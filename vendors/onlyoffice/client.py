@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from vendors.capabilities import ById, EntityCheck, OpportunityLinks, Page, PageRequest, Row
+from vendors.capabilities import ById, EntityCheck, OpportunityLinks, Page, PageRequest, Row, Seeds
 from vendors.errors import NotFoundError, VendorError
 from vendors.http import Reply, Request
 from vendors.limiting import Limits
-from vendors.model import UNREAD, Account, Contact, CustomFieldDefinition, Opportunity, Pipeline, Selection, User
+from vendors.model import UNREAD, Account, Contact, CustomFieldDefinition, Opportunity, Pipeline, Ref, Selection, User
 from vendors.onlyoffice import links, mapping, parties, query, wire
 from vendors.onlyoffice.batch import Batch
 from vendors.onlyoffice.custom_fields import definition_from_wire, is_heading
@@ -54,6 +54,8 @@ class Client(Writing):
             return Table(load, ttl_seconds=link.table_ttl_seconds, clock=link.clock)
 
         self._pipeline: Table[Pipeline] = table(self._load_pipeline)
+        # Source: Community Server, Users/Constants: one profile stands for all users that were removed.
+        self._lost_user = User(ref=Ref(self._crm, mapping.LOST_USER_ID), is_active=False)
         self._users: Table[dict[str, User]] = table(self._load_users)
         self._definitions: Table[Sequence[CustomFieldDefinition]] = table(self._load_definitions)
         self._currencies: Table[Sequence[wire.Currency]] = table(self._load_currencies)
@@ -123,6 +125,8 @@ class Client(Writing):
         # Source: Community Server, EmployeeApi: only administrators are given terminated people in lists; by guid everybody is.
         missing = {user_id: f"people/{user_id}" for user_id in ids if user_id not in users and query.is_guid(user_id)}
         missing.pop(mapping.LOST_USER_ID, None)
+        if mapping.LOST_USER_ID in ids:
+            users[mapping.LOST_USER_ID] = self._lost_user
         found = await self._batch.read(list(missing.values()))
         failed: dict[str, VendorError] = {}
         for user_id, path in missing.items():
@@ -200,9 +204,15 @@ class Client(Writing):
             has_more=is_cut or behind.has_more,
             position=kept[-1][1] if is_cut else str(behind.entries[-1].place) if behind.entries else None,
             dropped=behind.lost + len(behind.entries) - len(read),
-            seeds=links.seeds_of(self._crm, [row for row, _ in kept]),
+            seeds=self._seeds([row for row, _ in kept]),
             total=behind.total if request.count and is_whole and not reading.is_sieve else None,
         )
+
+    def _seeds(self, rows: Sequence[wire.Opportunity]) -> Seeds:
+        """What the rows hold of others; what they hold of removed users is kept, because nothing else tells it."""
+        seeds = links.seeds_of(self._crm, rows)
+        self._lost_user = next((user for user in seeds.users if user.local_id == mapping.LOST_USER_ID), self._lost_user)
+        return seeds
 
     async def _contact_page(self, request: PageRequest, view: str, map_row: Callable[[wire.Contact], R]) -> Page[R]:
         read = self._windows(_CONTACTS, wire.CONTACTS, [("contactListView", view)])

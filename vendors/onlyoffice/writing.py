@@ -19,6 +19,7 @@ from vendors.onlyoffice import wire
 from vendors.onlyoffice.drafting import Body, Known, body_after, body_of_record, demand, stage_after, status_of
 from vendors.onlyoffice.inputs import OnlyofficeOpportunityInput
 from vendors.onlyoffice.links import own_fields
+from vendors.onlyoffice.mapping import LOST_USER_ID
 from vendors.onlyoffice.members import ids_to_read, is_about_members, members_after
 from vendors.onlyoffice.rules import MAX_NAME, Rules, is_blank
 from vendors.onlyoffice.sending import Step, carry_out
@@ -301,7 +302,8 @@ class Writing(ABC):
         return found
 
     async def _users_there(self, ids: Sequence[str]) -> frozenset[str]:
-        return frozenset(_sound(await self.users_by_ids(ids, EVERYTHING)) if ids else ())
+        """Those of the users that there are; the profile that stands for removed ones is none."""
+        return frozenset(_sound(await self.users_by_ids(ids, EVERYTHING)) if ids else ()) - {LOST_USER_ID}
 
     async def _read_contacts(self, ids: Sequence[str]) -> Mapping[str, wire.Contact]:
         return _sound(await self._contacts(ids)) if ids else {}

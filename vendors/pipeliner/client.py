@@ -13,7 +13,6 @@ from pydantic import SecretStr
 from vendors.auth import FixedAccess, basic
 from vendors.capabilities import ById, EntityCheck, OpportunityLinks, Page, PageRequest, Row, Seeds
 from vendors.errors import VendorError
-from vendors.http import Fail, Reply
 from vendors.limiting import Limits
 from vendors.model import UNREAD, Account, Contact, CustomFieldDefinition, Opportunity, Pipeline, Selection, User
 from vendors.pipeliner import entities, mapping, parties, projection, query, wire
@@ -24,7 +23,6 @@ from vendors.pipeliner.places import Slice
 from vendors.pipeliner.projection import Ask
 from vendors.pipeliner.reader import Reader, judge
 from vendors.pipeliner.settings import Settings
-from vendors.pipeliner.vendor_clock import VendorClock
 from vendors.pipeliner.writing import Writing
 from vendors.query import Condition, Pushdown, Sort
 from vendors.registry import Link
@@ -44,8 +42,7 @@ class Client(Writing):
     def __init__(self, link: Link, settings: Settings) -> None:
         self._crm = link.crm
         headers: dict[str, SecretStr | str] = {"Authorization": basic(settings.username, settings.password), "Accept": "application/json"}
-        self._vendor_clock = VendorClock(link.clock)
-        self._http = link.http(auth=FixedAccess(settings.base_url, headers), limits=LIMITS, judge=self._judge)
+        self._http = link.http(auth=FixedAccess(settings.base_url, headers), limits=LIMITS, judge=judge)
         self._reader = Reader(self._http)
 
         def table(load: Callable[[], Awaitable[T]]) -> Table[T]:
@@ -191,10 +188,6 @@ class Client(Writing):
         if len(errors) == len(checks):
             raise errors[0]
         return checks
-
-    def _judge(self, reply: Reply, fail: Fail) -> VendorError | None:
-        self._vendor_clock.note(reply.headers)
-        return judge(reply, fail)
 
     async def _check(self, entity: str) -> EntityCheck:
         try:

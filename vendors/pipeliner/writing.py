@@ -17,7 +17,6 @@ from vendors.pipeliner.links import Removal
 from vendors.pipeliner.lookups import Lookups, Needs
 from vendors.pipeliner.reader import RefusedRequestError
 from vendors.pipeliner.refusals import violations_from
-from vendors.pipeliner.vendor_clock import VendorClock
 from vendors.wire import Decoder
 from vendors.writes import (
     UNSET,
@@ -80,7 +79,6 @@ class Writing:
     _http: VendorHttp
     _lookups: Lookups
     _closing: ClosingStages
-    _vendor_clock: VendorClock
     _write_params: Sequence[tuple[str, str]]
 
     async def create_fields(self) -> Sequence[FieldRule]:
@@ -113,7 +111,7 @@ class Writing:
             return self._plan(draft, (), current.local_id, _OPPORTUNITY)
         stages = frozenset(self._closing.of(values.status))
         known = await self._lookups.find(Needs(stages=stages, pipelines=True, fields=isinstance(values.reason_id, str)))
-        draft = status_draft(current, values, known, self._closing, self._vendor_clock.now())
+        draft = status_draft(current, values, known, self._closing, self._http.vendor_clock.now())
         steps = [self._update(_OPPORTUNITY, current.local_id, draft)] if draft.body else []
         return self._plan(draft, steps, current.local_id, _OPPORTUNITY, status=values.status)
 

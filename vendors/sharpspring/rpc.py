@@ -3,9 +3,8 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
 from hashlib import blake2b
 from http import HTTPStatus
 from typing import Final, Generic, TypeVar
@@ -144,12 +143,9 @@ class Rpc:
     async def vendor_time(self) -> datetime | None:
         """What time it is by the vendor's clock (`Date`, RFC 9110, 6.6.1); None when it does not say."""
         request, _ = request_of(wire.DEAL_STAGES.name, {"where": {}, "limit": 1, "offset": 0})
-        reply = await self._http.send(request)
-        try:
-            moment = parsedate_to_datetime(reply.headers.get("Date", ""))
-        except (ValueError, TypeError):
-            return None
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        if self._http.vendor_clock.now() is None:
+            await self._http.send(request)
+        return self._http.vendor_clock.now()
 
     async def _ask(
         self, method: wire.Method[T], where: Mapping[str, object], *, limit: int, offset: int, fields: Sequence[str] | None

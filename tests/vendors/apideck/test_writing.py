@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from tests.vendors.apideck import openapi
+from tests.vendors.apideck.scripted_vendor import Json, rows, scripted
 from tests.vendors.apideck.writing_ground import COATING, CRANE, LIGHTS, WINCH, ground, own
 from vendors.apideck.client import Client
 from vendors.apideck.currencies import CURRENCIES
 from vendors.apideck.inputs import ApideckExtendPathInput, ApideckOpportunityInput, ApideckPassThroughInput
-from vendors.apideck.sandbox import SANDBOX, STORE
+from vendors.apideck.sandbox import SANDBOX
 from vendors.extension import wire_names
 from vendors.model import EVERYTHING, Money, OpportunityStatus, Ref
 from vendors.sandbox import OptionValue
@@ -159,6 +160,7 @@ async def test_a_title_is_all_that_a_create_sends_where_no_more_is_given() -> No
         ("-7", "-7"),
         ("1E+3", "1000"),
         ("0E+99", "0"),
+        ("0E-400", "0"),
         ("1250.50", "1250.50"),
         ("0.00000000000000000000000000000000000000000000000001", "0.00000000000000000000000000000000000000000000000001"),
     ],
@@ -488,16 +490,21 @@ async def test_planning_looks_up_only_what_is_new() -> None:
 
 
 async def test_a_stage_that_was_just_made_is_found() -> None:
-    async with ground() as made:
-        client, clock = made.client, made.client._pipelines._clock
-        await client.pipelines()
-        client._pipelines._clock = lambda: clock() + 31  # from then on a miss is worth another look
-        stage = {**made.sandbox.app[STORE].pipelines[0]["stages"][0], "id": "brandnew", "name": "Brand new"}
-        made.sandbox.app[STORE].pipelines[0]["stages"].append(stage)
+    stages = [{"id": "s1"}]
 
-        plan = await client.plan_move(await made.deal(), "default~brandnew", None)
+    def answer(_path: str, _query: dict[str, str]) -> Json:
+        return rows([{"id": "p", "name": "P", "stages": stages}])
 
-    assert plan.violations == ()
+    async with scripted(answer, service_id="hubspot") as (made, client):
+        values = OpportunityValues(title="x", stage_id="p~s2")
+        before = await client.plan_create(values)
+        stages.append({"id": "s2"})
+        at_once = await client.plan_create(values)
+        made.now = 31.0  # from then on a miss is worth another look
+        after = await client.plan_create(values)
+
+    assert [len(plan.violations) for plan in (before, at_once, after)] == [1, 1, 0]
+    assert made.paths() == ["pipelines", "pipelines"]
 
 
 async def test_a_read_after_a_write_never_shares_one_from_before_it() -> None:

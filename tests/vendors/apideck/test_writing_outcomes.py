@@ -202,25 +202,25 @@ async def test_the_vendors_complaints_are_told_by_our_paths_in_our_words(
     assert await refused(lambda _path, _query: refusal(400, VALIDATION, detail=detail), VALUES, is_new=is_new) == told
 
 
-@pytest.mark.parametrize(
-    ("status", "type_name", "errors", "told"),
-    [
-        (422, "InvalidStateError", None, [("", REJECTED, "InvalidStateError")]),
-        (422, None, None, [("", REJECTED, None)]),
-        (422, "Jane", [{"message": "no win_probability"}], [("probability_percent", REJECTED, None)]),
-        (400, "Customer Jane", None, [("", REJECTED, None)]),
-        (400, CONNECTOR, [{"message": "Jane", "detail": "Jane", "code": "INVALID_EMAIL"}], [("", REJECTED, "INVALID_EMAIL")]),
-        (400, CONNECTOR, [{"message": "no win_probability", "code": "Jane"}], [("probability_percent", REJECTED, CONNECTOR)]),
-        (
-            400,
-            CONNECTOR,
-            [{"detail": "Jane's pipeline_stage_id", "code": "A_B"}, {"code": "C_D"}],
-            [("stage_id", REJECTED, "A_B"), ("", REJECTED, "C_D")],
-        ),
-        (400, CONNECTOR, [{"message": 3, "detail": {}, "code": 4}, "Jane", None], [("", REJECTED, CONNECTOR)]),
-        (405, CONNECTOR, [], [("", REJECTED, CONNECTOR)]),
-    ],
-)
+CONNECTORS_WORDS: list[tuple[int, str | None, Any, list[tuple[str, RuleCode, str | None]]]] = [
+    (422, "InvalidStateError", None, [("", REJECTED, "InvalidStateError")]),
+    (422, None, None, [("", REJECTED, None)]),
+    (422, "Jane", [{"message": "no win_probability"}], [("probability_percent", REJECTED, None)]),
+    (400, "Customer Jane", None, [("", REJECTED, None)]),
+    (400, CONNECTOR, [{"message": "Jane", "detail": "Jane", "code": "INVALID_EMAIL"}], [("", REJECTED, "INVALID_EMAIL")]),
+    (400, CONNECTOR, [{"message": "no win_probability", "code": "Jane"}], [("probability_percent", REJECTED, CONNECTOR)]),
+    (
+        400,
+        CONNECTOR,
+        [{"detail": "Jane's pipeline_stage_id", "code": "A_B"}, {"code": "C_D"}],
+        [("stage_id", REJECTED, "A_B"), ("", REJECTED, "C_D")],
+    ),
+    (400, CONNECTOR, [{"message": 3, "detail": {}, "code": 4}, "Jane", None], [("", REJECTED, CONNECTOR)]),
+    (405, CONNECTOR, [], [("", REJECTED, CONNECTOR)]),
+]
+
+
+@pytest.mark.parametrize(("status", "type_name", "errors", "told"), CONNECTORS_WORDS)
 async def test_what_the_connector_refuses_is_told(
     status: int, type_name: str | None, errors: Any, told: list[tuple[str, RuleCode, str | None]]
 ) -> None:

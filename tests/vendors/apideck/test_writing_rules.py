@@ -18,13 +18,14 @@ from vendors.sandbox import Fault
 from vendors.writes import AccountValues, ContactValues, InputRefusedError, OpportunityValues, RuleCode, StatusValues
 
 HALF = "half \ud800"
-DEEP: Any = "x"
-for _ in range(60):
-    DEEP = [{"deeper": DEEP}]
 WON, LOST, OPEN = OpportunityStatus.WON, OpportunityStatus.LOST, OpportunityStatus.OPEN
 NOT_SUPPORTED, CONTRADICTION, REQUIRED = RuleCode.NOT_SUPPORTED, RuleCode.CONTRADICTION, RuleCode.REQUIRED
 REFERENCE, VALUE, RANGE = RuleCode.INVALID_REFERENCE, RuleCode.INVALID_VALUE, RuleCode.OUT_OF_RANGE
 CURRENCY = RuleCode.CURRENCY_NOT_SUPPORTED
+
+
+def nested(depth: int) -> object:
+    return {"deeper": [nested(depth - 1)]} if depth else "bottom"
 
 
 def passed(**values: Any) -> dict[str, Any]:
@@ -73,7 +74,7 @@ BROKEN_ALWAYS: list[tuple[dict[str, Any], str, RuleCode]] = [
     ({"custom_fields": {"a": {HALF: 1}}}, "custom_fields.a", VALUE),
     ({"custom_fields": {"a": 10**400}}, "custom_fields.a", VALUE),
     ({"custom_fields": {"a": Decimal("1E+60")}}, "custom_fields.a", VALUE),
-    ({"custom_fields": {"a": {"deep": DEEP}}}, "custom_fields.a", VALUE),
+    ({"custom_fields": {"a": nested(60)}}, "custom_fields.a", VALUE),
     ({"custom_fields": {HALF: 1}}, f"custom_fields.{HALF}", VALUE),
     ({"extension": own(priority=HALF)}, "extension.priority", VALUE),
     ({"extension": object()}, "extension", NOT_SUPPORTED),

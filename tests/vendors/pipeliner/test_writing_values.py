@@ -15,7 +15,7 @@ from vendors.pipeliner.custom_fields import Options
 from vendors.pipeliner.custom_inputs import MisfitError, custom_value_to_wire
 from vendors.pipeliner.links import ACCOUNTS, CONTACTS, Standing, Wish, put_links, standing_from_wire
 from vendors.pipeliner.settings import Settings
-from vendors.pipeliner.vendor_clock import VendorClock
+from vendors.vendor_clock import VendorClock
 
 IDS = [f"00000000-0000-4000-8000-0000000000{number:02x}" for number in range(4)]
 SETTINGS: dict[str, Any] = {"service_url": "pipeliner.example", "space_id": "demo_space", "username": "user", "password": "secret"}

@@ -1,7 +1,7 @@
-"""The vendor's wall clock, as its answers tell it: who closes a deal without naming a day means now, by that clock."""
+"""A vendor's wall clock, as its answers tell it: who closes a deal without naming a day means now, by that clock."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from vendors.calls import Clock
@@ -22,9 +22,14 @@ class VendorClock:
         """Read an answer's `Date` (RFC 9110, 6.6.1); one that is none is passed over."""
         try:
             told = parsedate_to_datetime(headers.get("Date", ""))
-        except ValueError:
+        except (ValueError, OverflowError):
             return
         self._told = (told if told.tzinfo is not None else told.replace(tzinfo=UTC), self._clock())
+
+    def today(self) -> date | None:
+        """The vendor's day in UTC; None as long as no answer told it."""
+        now = self.now()
+        return None if now is None else now.astimezone(UTC).date()
 
     def now(self) -> datetime | None:
         """The vendor's time, to the second; None as long as no answer told it."""
