@@ -13,7 +13,7 @@ from bench.processes import BenchError, Running, Sandboxes, together
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=60.0)
 # No target gets to compress its answer: only one of them could.
-_HEADERS: Final = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"}
+HEADERS: Final = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class Asker:
         """
         started = time.perf_counter()
         try:
-            async with self._session.post(f"{target.url}/graphql", data=self._body, headers=_HEADERS, timeout=_TIMEOUT) as response:
+            async with self._session.post(f"{target.url}/graphql", data=self._body, headers=HEADERS, timeout=_TIMEOUT) as response:
                 body = await response.read()
         except (aiohttp.ClientError, TimeoutError) as cause:
             raise BenchError(f"{target.name} did not answer") from cause

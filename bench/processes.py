@@ -57,6 +57,19 @@ class Running:
         # The id that clock_getcpuclockid(3) gives for a process; see also linux/posix-timers.h, CPUCLOCK_SCHED.
         return time.clock_gettime((~self.process.pid << 3) | 2)
 
+    async def allocated_bytes(self) -> int:
+        """What its Python objects take, once garbage is collected; it runs with PYTHONTRACEMALLOC."""
+        assert self.process.stdin is not None, "it is a pipe"
+        assert self.process.stdout is not None, "it is a pipe"
+        self.process.stdin.write(b"?\n")
+        return int(await self.process.stdout.readline())
+
+    def resident_bytes(self, *, peak: bool = False) -> int:
+        """Memory that it has in use; with `peak`, the most that it has had."""
+        name = "VmHWM" if peak else "VmRSS"
+        lines = Path(f"/proc/{self.process.pid}/status").read_text("ascii", "replace").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) * 1_024
+
 
 @contextmanager
 def pinned() -> Generator[Cpus, None, None]:
@@ -72,8 +85,8 @@ def pinned() -> Generator[Cpus, None, None]:
 
 
 @asynccontextmanager
-async def running(name: str, *command: str, cpus: frozenset[int]) -> AsyncGenerator[Running, None]:
-    """Run a Python module until the scope ends; it is ready when the scope begins."""
+async def running(name: str, *command: str, cpus: frozenset[int], env: Mapping[str, str] | None = None) -> AsyncGenerator[Running, None]:
+    """Run a Python module until the scope ends; it is ready when the scope begins. `env` is added to the environment."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -81,7 +94,7 @@ async def running(name: str, *command: str, cpus: frozenset[int]) -> AsyncGenera
         stdin=PIPE,
         stdout=PIPE,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
         start_new_session=True,  # an interrupt from the keyboard is for the benchmark, which then ends them
     )
     try:
@@ -100,9 +113,11 @@ async def running(name: str, *command: str, cpus: frozenset[int]) -> AsyncGenera
 
 
 @asynccontextmanager
-async def sandbox(vendor: str, folder: Path, cpus: frozenset[int]) -> AsyncGenerator[Running, None]:
-    """Run a vendor's sandbox, which writes the configuration of its Crm into the folder."""
+async def sandbox(vendor: str, folder: Path, cpus: frozenset[int], *, scale: int | None = None) -> AsyncGenerator[Running, None]:
+    """Run a vendor's sandbox, which writes the configuration of its Crm into the folder; `scale` is its number of opportunities."""
     options = [argument for option in _UNLIMITED_OPTIONS.get(vendor, ()) for argument in ("--option", option)]
+    if scale is not None:
+        options += ["--scale", str(scale)]
     file = folder / f"{vendor}.toml"
     async with running(
         vendor, "server.cli", "sandbox", vendor, "--write-config", str(file), "--end-with-input", *options, cpus=cpus
@@ -114,11 +129,18 @@ async def sandbox(vendor: str, folder: Path, cpus: frozenset[int]) -> AsyncGener
         yield found
 
 
-def write_config(folder: Path) -> Path:
-    """Put the sandboxes' configurations together. Small tables are kept for good, so that no round reads them again."""
-    tables = [(folder / f"{vendor}.toml").read_text("utf-8") for vendor in all_vendors()]
+def write_config(folder: Path, *, crm: Mapping[str, float] | None = None, more: str = "") -> Path:
+    """Put the sandboxes' configurations together. Small tables are kept for good, so that no round reads them again.
+
+    Args:
+        folder: Where the sandboxes wrote them.
+        crm: Further settings of every Crm.
+        more: Further tables.
+    """
+    settings = "".join(f"{name} = {value}\n" for name, value in {"table_ttl_seconds": _KEPT_FOREVER_SECONDS, **(crm or {})}.items())
+    tables = [(folder / f"{vendor}.toml").read_text("utf-8") + settings for vendor in all_vendors()]
     file = folder / "crms.toml"
-    file.write_text("\n".join(f"{table}table_ttl_seconds = {_KEPT_FOREVER_SECONDS}\n" for table in tables), "utf-8")
+    file.write_text("\n".join([*tables, more]), "utf-8")
     return file
 
 

@@ -1,12 +1,15 @@
-"""Serves one of the two targets of a benchmark, in a process of its own: `python -m bench.serve ours|stock --config FILE`.
+"""Serves one of the two targets of a benchmark, in a process of its own: `python -m bench.serve ours|stock --config FILE [--paced]`.
 
 Our server is put together as `crmgraph serve` does it, the stock server runs under uvicorn's own settings. For both, the rate at which
-the adapters would spare a vendor is lifted: the vendors are sandboxes, and a benchmark would measure the waiting. How many calls may be
-under way at once stays as it is. The process ends with its standard input.
+the adapters would spare a vendor is lifted, unless `--paced`: the vendors are sandboxes, and a benchmark would measure the waiting. How
+many calls may be under way at once stays as it is. The process ends with its standard input. For each line there it tells how many bytes
+are allocated, if tracemalloc runs.
 """
 
+import gc
 import os
 import sys
+import tracemalloc
 from argparse import ArgumentParser
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -47,12 +50,15 @@ def main() -> None:
     parser = ArgumentParser(prog="python -m bench.serve")
     parser.add_argument("target", choices=["ours", "stock"])
     parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--paced", action="store_true")
     arguments = parser.parse_args()
-    config = unpaced(load_config(arguments.config, os.environ))
+    config = load_config(arguments.config, os.environ)
+    if not arguments.paced:
+        config = unpaced(config)
     with listen("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
         server = uvicorn.Server(_ours(config, port) if arguments.target == "ours" else _stock(config, port))
-        Thread(target=_end_with_input, args=[server], daemon=True).start()
+        Thread(target=_attend_to_input, args=[server], daemon=True).start()
         print(f"{arguments.target} listens at http://127.0.0.1:{port}, pid {os.getpid()}", flush=True)
         server.run(sockets=[listener])
 
@@ -70,9 +76,10 @@ def _stock(config: Config, port: int) -> uvicorn.Config:
     return uvicorn.Config(create_stock(config), port=port, log_level="warning")
 
 
-def _end_with_input(server: uvicorn.Server) -> None:
+def _attend_to_input(server: uvicorn.Server) -> None:
     while os.read(sys.stdin.fileno(), 1024):
-        pass
+        gc.collect()
+        print(tracemalloc.get_traced_memory()[0], flush=True)
     server.should_exit = True
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import strawberry
 
-from resolvers.listing.pages import DEFAULT_FIRST, MAX_FIRST
+from resolvers.listing.request import DEFAULT_FIRST, MAX_FIRST
 
 First = Annotated[
     int | None,

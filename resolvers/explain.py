@@ -7,7 +7,8 @@ import strawberry
 
 from resolvers.arguments import After, Before, CrmKeys, First, IncludeDeleted, Last
 from resolvers.context import Context
-from resolvers.listing.pages import Listing, planned_sources, read_page
+from resolvers.listing.pages import planned_sources, read_page
+from resolvers.listing.request import Listing
 from resolvers.listing.source import Source, Strategy
 from resolvers.lists import Filter, OrderByArgument, opportunity_listing
 from resolvers.relation import ASSUMED_SIZE, attribute, computed

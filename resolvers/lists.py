@@ -22,7 +22,8 @@ from resolvers.listing.criteria import (
 )
 from resolvers.listing.kinds import ACCOUNTS, CONTACTS, OPPORTUNITIES, USERS, Kind
 from resolvers.listing.order import Order, OrderBy, OrderField
-from resolvers.listing.pages import Connection, Listing, read_page, window_of
+from resolvers.listing.pages import Connection, read_page
+from resolvers.listing.request import Listing, window_of
 from resolvers.types.enums import SourceState
 from resolvers.types.filters import AccountFilter, ContactFilter, OpportunityFilter, OpportunityOrder, UserFilter
 from vendors.model import Record

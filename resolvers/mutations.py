@@ -1,14 +1,13 @@
 """Writing into one Crm."""
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 import strawberry
 
 from resolvers.context import Context
 from resolvers.errors import UserError
-from resolvers.lists import plain
 from resolvers.node_id import decode
 from resolvers.relation import ASSUMED_SIZE
 from resolvers.types.enums import UserErrorCode, WriteOutcome
@@ -18,21 +17,19 @@ from resolvers.types.inputs import (
     CreateContactInput,
     CreateOpportunityInput,
     DeleteOpportunityInput,
-    ExpectedState,
     MoveOpportunityToStageInput,
     Resolution,
     UpdateOpportunityInput,
 )
 from resolvers.types.payloads import AccountPayload, ContactPayload, OpportunityPayload
 from resolvers.writing.look_up import correlation_of, created_accounts, created_contacts, created_opportunities
-from resolvers.writing.values import Refusal, Values
+from resolvers.writing.values import Refusal, Values, as_json
 from resolvers.writing.work import Order, Outcome, Write, perform
 from vendors.capabilities import ReadsOpportunities, supported
 from vendors.errors import VendorError
 from vendors.model import EVERYTHING, Opportunity, OpportunityStatus, Ref
 from vendors.registry import Crm
 from vendors.writes import (
-    UNSET,
     AccountValues,
     ClosesOpportunities,
     ContactValues,
@@ -74,9 +71,30 @@ class _Asked:
     resolution: Resolution | None
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Change:
+    """A mutation of an opportunity that there is.
+
+    Args:
+        name: Its name in the graph.
+        what: What it does, in words.
+        protocol: What a client has to be able to do for it.
+        kind: What its input becomes.
+        plan: Plans it, given the client, the record as it is now, and the values.
+        refusals: What can be refused without reading anything.
+    """
+
+    name: str
+    what: str
+    protocol: type[Any]
+    kind: type[Any]
+    plan: Callable[[Any, Opportunity, Any], Awaitable[WritePlan]]
+    refusals: Callable[[Crm, Any], Sequence[Refusal]] = lambda _crm, _client: ()
+
+
 async def create_opportunity(
     info: Info,
-    input: CreateOpportunityInput,  # noqa: A002
+    input: Annotated[CreateOpportunityInput, strawberry.argument(description="What to create, and in which CRM.")],  # noqa: A002
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,  # noqa: FBT002
     resolution: ResolutionArgument = None,
@@ -99,7 +117,7 @@ async def create_opportunity(
     write = Write(
         crm=crm,
         name="createOpportunity",
-        input=plain(input),
+        input=as_json(input),
         plan=plan,
         look_up=lambda since: created_opportunities(context, crm, new, since, correlation),
     )
@@ -109,70 +127,76 @@ async def create_opportunity(
 
 async def update_opportunity(
     info: Info,
-    input: UpdateOpportunityInput,  # noqa: A002
+    input: Annotated[UpdateOpportunityInput, strawberry.argument(description="What to change, and of which opportunity.")],  # noqa: A002
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,  # noqa: FBT002
     resolution: ResolutionArgument = None,
 ) -> Any:
-    async def plan(crm: Crm, current: Opportunity, values: Values) -> Plan:
-        client = supported(crm.client, UpdatesOpportunities, crm=crm.key, what="change opportunities")
-        changed: OpportunityValues = values.of(input, OpportunityValues)
-        return values.refusals or await client.plan_update(current, changed)
-
-    return await _changed(info, "updateOpportunity", input, _Asked(idempotency_key, dry_run, resolution), plan, UpdatesOpportunities)
+    change = _Change(
+        name="updateOpportunity",
+        what="change opportunities",
+        protocol=UpdatesOpportunities,
+        kind=OpportunityValues,
+        plan=lambda client, current, values: client.plan_update(current, values),
+    )
+    return await _changed(info, change, input, _Asked(idempotency_key, dry_run, resolution))
 
 
 async def move_opportunity_to_stage(
     info: Info,
-    input: MoveOpportunityToStageInput,  # noqa: A002
+    input: Annotated[MoveOpportunityToStageInput, strawberry.argument(description="What to move, and where.")],  # noqa: A002
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,  # noqa: FBT002
     resolution: ResolutionArgument = None,
 ) -> Any:
-    async def plan(crm: Crm, current: Opportunity, values: Values) -> Plan:
-        client = supported(crm.client, MovesOpportunities, crm=crm.key, what="move opportunities")
-        moved: OpportunityValues = values.of(input, OpportunityValues)
-        if values.refusals or not isinstance(moved.stage_id, str):
-            return values.refusals
-        return await client.plan_move(current, moved.stage_id, moved.extension)
-
-    return await _changed(info, "moveOpportunityToStage", input, _Asked(idempotency_key, dry_run, resolution), plan, MovesOpportunities)
+    change = _Change(
+        name="moveOpportunityToStage",
+        what="move opportunities",
+        protocol=MovesOpportunities,
+        kind=OpportunityValues,
+        plan=lambda client, current, values: client.plan_move(current, values.stage_id, values.extension),
+    )
+    return await _changed(info, change, input, _Asked(idempotency_key, dry_run, resolution))
 
 
 async def close_opportunity(
     info: Info,
-    input: CloseOpportunityInput,  # noqa: A002
+    input: Annotated[CloseOpportunityInput, strawberry.argument(description="What to close, and how.")],  # noqa: A002
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,  # noqa: FBT002
     resolution: ResolutionArgument = None,
 ) -> Any:
-    async def plan(crm: Crm, current: Opportunity, values: Values) -> Plan:
-        client = supported(crm.client, ClosesOpportunities, crm=crm.key, what="close opportunities")
-        if input.status not in client.closable():
-            return [_not_closable(crm, input.status, client.closable())]
-        changed: StatusValues = values.of(input, StatusValues)
-        return values.refusals or await client.plan_close(current, changed)
-
-    return await _changed(info, "closeOpportunity", input, _Asked(idempotency_key, dry_run, resolution), plan, ClosesOpportunities)
+    change = _Change(
+        name="closeOpportunity",
+        what="close opportunities",
+        protocol=ClosesOpportunities,
+        kind=StatusValues,
+        plan=lambda client, current, values: client.plan_close(current, values),
+        refusals=lambda crm, client: _not_closable(crm, input.status, client.closable()),
+    )
+    return await _changed(info, change, input, _Asked(idempotency_key, dry_run, resolution))
 
 
 async def delete_opportunity(
     info: Info,
-    input: DeleteOpportunityInput,  # noqa: A002
+    input: Annotated[DeleteOpportunityInput, strawberry.argument(description="What to delete.")],  # noqa: A002
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,  # noqa: FBT002
     resolution: ResolutionArgument = None,
 ) -> Any:
-    async def plan(crm: Crm, current: Opportunity, values: Values) -> Plan:
-        client = supported(crm.client, DeletesOpportunities, crm=crm.key, what="delete opportunities")
-        return values.refusals or await client.plan_delete(current)
-
-    return await _changed(info, "deleteOpportunity", input, _Asked(idempotency_key, dry_run, resolution), plan, DeletesOpportunities)
+    change = _Change(
+        name="deleteOpportunity",
+        what="delete opportunities",
+        protocol=DeletesOpportunities,
+        kind=OpportunityValues,
+        plan=lambda client, current, _: client.plan_delete(current),
+    )
+    return await _changed(info, change, input, _Asked(idempotency_key, dry_run, resolution))
 
 
 async def create_account(
     info: Info,
-    input: CreateAccountInput,  # noqa: A002
+    input: Annotated[CreateAccountInput, strawberry.argument(description="What to create, and in which CRM.")],  # noqa: A002
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,  # noqa: FBT002
     resolution: ResolutionArgument = None,
@@ -188,13 +212,13 @@ async def create_account(
         client = supported(crm.client, CreatesAccounts, crm=crm.key, what="create accounts")
         return values.refusals or await client.plan_create_account(new)
 
-    write = Write(crm=crm, name="createAccount", input=plain(input), plan=plan, look_up=lambda _: created_accounts(context, crm, new))
+    write = Write(crm=crm, name="createAccount", input=as_json(input), plan=plan, look_up=lambda _: created_accounts(context, crm, new))
     return await _performed(context, write, "Account", _Asked(idempotency_key, dry_run, resolution))
 
 
 async def create_contact(
     info: Info,
-    input: CreateContactInput,  # noqa: A002
+    input: Annotated[CreateContactInput, strawberry.argument(description="What to create, and in which CRM.")],  # noqa: A002
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,  # noqa: FBT002
     resolution: ResolutionArgument = None,
@@ -210,18 +234,11 @@ async def create_contact(
         client = supported(crm.client, CreatesContacts, crm=crm.key, what="create contacts")
         return values.refusals or await client.plan_create_contact(new)
 
-    write = Write(crm=crm, name="createContact", input=plain(input), plan=plan, look_up=lambda _: created_contacts(context, crm, new))
+    write = Write(crm=crm, name="createContact", input=as_json(input), plan=plan, look_up=lambda _: created_contacts(context, crm, new))
     return await _performed(context, write, "Contact", _Asked(idempotency_key, dry_run, resolution))
 
 
-async def _changed(  # noqa: PLR0917  # what a change consists of
-    info: Info,
-    name: str,
-    given: Any,
-    asked: _Asked,
-    plan: Callable[[Crm, Opportunity, Values], Awaitable[Plan]],
-    protocol: type[Any],
-) -> Outcome:
+async def _changed(info: Info, change: _Change, given: Any, asked: _Asked) -> Outcome:
     """Make a change of an opportunity that there is."""
     context: Context = info.context
     try:
@@ -233,43 +250,58 @@ async def _changed(  # noqa: PLR0917  # what a change consists of
         return crm
 
     async def planned() -> Plan:
+        client = supported(crm.client, change.protocol, crm=crm.key, what=change.what)
         values = Values(crm)
-        supported(crm.client, protocol, crm=crm.key, what="do that with opportunities")  # before anything is read
+        changes = values.of(given, change.kind)
+        expected = _expected(given.expected, values)
+        refusals = [*change.refusals(crm, client), *values.refusals]
+        if refusals:
+            return refusals  # before anything is read
         current = await _current(crm, ref)
         if current is None:
-            return [
-                Refusal(
-                    path=["input", "id"], code=UserErrorCode.NOT_FOUND, message="There is no such opportunity any more; list them again."
-                )
-            ]
-        unexpected = _unexpected(current, given.expected, values)
-        return unexpected or await plan(crm, current, values)
+            message = "There is no such opportunity any more; list them again."
+            return [Refusal(path=["input", "id"], code=UserErrorCode.NOT_FOUND, message=message)]
+        return _unexpected(current, expected) or await change.plan(client, current, changes)
 
     async def the_record_itself(_: float) -> Sequence[Ref]:
         return [ref]
 
-    write = Write(crm=crm, name=name, input=plain(given), plan=planned, look_up=the_record_itself)
+    write = Write(crm=crm, name=change.name, input=as_json(given), plan=planned, look_up=the_record_itself, changes=ref)
     return await _performed(context, write, "Opportunity", asked)
 
 
 async def _performed(context: Context, write: Write, type_name: str, asked: _Asked, *, is_certain: bool = False) -> Outcome:
     """Make a write, or find out what became of it; `is_certain` says that a single candidate is the record."""
-    adopt: str | None = None
-    resolution = asked.resolution
-    if resolution is not None and resolution.adopt is not None:
-        try:
-            ref = decode(resolution.adopt, type_name).ref
-        except UserError as error:
-            return _refused(["resolution", "adopt"], UserErrorCode.INVALID_ID, error.message)
-        if ref.crm != write.crm.key:
-            return _refused(["resolution", "adopt"], UserErrorCode.INVALID_ID, f"Give a record of the CRM {write.crm.key!r}.")
-        adopt = ref.local_id
-    is_retried = resolution is not None and resolution.retry
-    order = Order(idempotency_key=asked.idempotency_key, dry_run=asked.dry_run, adopt=adopt, retry=is_retried)
+    order = Order(idempotency_key=asked.idempotency_key, dry_run=asked.dry_run)
+    if asked.resolution is not None:
+        adopt = _adopted(asked.resolution, asked.idempotency_key, write, type_name)
+        if isinstance(adopt, Outcome):
+            return adopt
+        order = dataclasses.replace(order, adopt=adopt, retry=asked.resolution.retry)
     made = await perform(context, write, order)
     if made.outcome is WriteOutcome.UNKNOWN and is_certain and made.candidates is not None and len(made.candidates) == 1:
         return await perform(context, write, dataclasses.replace(order, adopt=made.candidates[0].local_id, retry=False))
     return made
+
+
+def _adopted(resolution: Resolution, key: str | None, write: Write, type_name: str) -> str | Outcome | None:
+    """The record that is said to have come of a write, if any; or what is wrong with what is said."""
+    if key is None:
+        message = "Say which write is meant: give the `idempotencyKey` under which it was made."
+        return _refused(["idempotencyKey"], UserErrorCode.REQUIRED, message)
+    if resolution.adopt is None:
+        return None
+    if resolution.retry:
+        message = "Either adopt a record, because the write has happened, or make it again, because it has not."
+        return _refused(["resolution"], UserErrorCode.CONTRADICTION, message)
+    try:
+        ref = decode(resolution.adopt, type_name).ref
+    except UserError as error:
+        return _refused(["resolution", "adopt"], UserErrorCode.INVALID_ID, error.message)
+    if ref.crm != write.crm.key or write.changes not in {None, ref}:
+        message = f"Give a record of the CRM {write.crm.key!r}, and of a change the one that the input names."
+        return _refused(["resolution", "adopt"], UserErrorCode.INVALID_ID, message)
+    return ref.local_id
 
 
 def _crm(context: Context, key: str, path: Sequence[str] = ("input", "crm")) -> Crm | Outcome:
@@ -280,50 +312,59 @@ def _crm(context: Context, key: str, path: Sequence[str] = ("input", "crm")) -> 
 
 
 async def _current(crm: Crm, ref: Ref) -> Opportunity | None:
-    """The record as the vendor holds it now, complete."""
+    """The record as the vendor holds it now, complete; none when it is deleted."""
     client = supported(crm.client, ReadsOpportunities, crm=crm.key, what="read opportunities by id")
     found = (await client.opportunities_by_ids([ref.local_id], EVERYTHING)).get(ref.local_id)
     if isinstance(found, VendorError):
         raise found
-    return found
+    return None if found is None or found.is_deleted else found
 
 
-def _unexpected(current: Opportunity, expected: ExpectedState | None, values: Values) -> list[Refusal]:
+def _expected(given: Any, values: Values) -> dict[str, Any]:
+    """What the client expects, by key."""
+    if given is None or given is strawberry.UNSET:
+        return {}
+    wanted = {
+        "stageId": given.stage_id,
+        "status": given.status,
+        "updatedAt": given.updated_at,
+        "revision": given.revision,
+    }
+    expected = {key: value for key, value in wanted.items() if value is not None and value is not strawberry.UNSET}
+    if "stageId" in expected:
+        expected["stageId"] = values.local_id(expected["stageId"], "Stage", "expected", "stage_id")
+    return expected
+
+
+def _unexpected(current: Opportunity, expected: Mapping[str, Any]) -> list[Refusal]:
     """What is not as the client expects it to be."""
-    if expected is None or expected is strawberry.UNSET:
+    found: Mapping[str, Any] = {
+        "stageId": None if current.stage_ref is None else current.stage_ref.local_id,
+        "status": current.status,
+        "updatedAt": current.updated_at,
+        "revision": current.revision,
+    }
+    refusals: list[Refusal] = []
+    for key, value in expected.items():
+        path = ["input", "expected", key]
+        if found[key] is None and key in {"updatedAt", "revision"}:
+            message = f"The CRM does not tell this opportunity's `{key}`; leave it out, and expect something that it tells."
+            refusals.append(Refusal(path=path, code=UserErrorCode.NOT_SUPPORTED, message=message))
+        elif found[key] != value:
+            message = f"The opportunity's `{key}` is not what was expected: somebody has changed it. Read it again and decide anew."
+            refusals.append(Refusal(path=path, code=UserErrorCode.CONFLICT, message=message))
+    return refusals
+
+
+def _not_closable(crm: Crm, status: OpportunityStatus, closable: frozenset[OpportunityStatus]) -> list[Refusal]:
+    if status in closable:
         return []
-    wanted: dict[str, Any] = {}
-    if expected.stage_id:
-        wanted["stageId"] = values.local_id("expected", expected.stage_id, "Stage")
-    found: dict[str, Any] = {"stageId": None if current.stage_ref is None else current.stage_ref.local_id}
-    for key, name, value in (
-        ("status", "status", current.status),
-        ("updatedAt", "updated_at", current.updated_at),
-        ("revision", "revision", current.revision),
-    ):
-        given = getattr(expected, name)
-        if given is not strawberry.UNSET and given is not None:
-            wanted[key], found[key] = given, value
-    if values.refusals:
-        return values.refusals
-    return [
-        Refusal(
-            path=["input", "expected", key],
-            code=UserErrorCode.CONFLICT,
-            message=f"The opportunity's `{key}` is not what was expected: somebody has changed it. Read it again and decide anew.",
-        )
-        for key, value in wanted.items()
-        if value is not UNSET and found[key] != value
-    ]
-
-
-def _not_closable(crm: Crm, status: OpportunityStatus, closable: frozenset[OpportunityStatus]) -> Refusal:
     able = ", ".join(sorted(other.name for other in closable)) or "nothing"
     message = (
         f"The CRM {crm.key!r} cannot give an opportunity the status {status.name}; it can give {able} (`Crm.closable`), which its settings"
         " may extend."
     )
-    return Refusal(path=["input", "status"], code=UserErrorCode.NOT_SUPPORTED, message=message)
+    return [Refusal(path=["input", "status"], code=UserErrorCode.NOT_SUPPORTED, message=message)]
 
 
 def _refused(path: Sequence[str], code: UserErrorCode, message: str) -> Outcome:

@@ -12,7 +12,7 @@ from resolvers.context import Context
 from resolvers.errors import UserError, bad_input, contained
 from resolvers.explain import ListPlan, explain_field
 from resolvers.list_errors import add_list_error
-from resolvers.listing.pages import DEFAULT_FIRST
+from resolvers.listing.request import DEFAULT_FIRST
 from resolvers.loaders.pipelines import pipelines_of
 from resolvers.node_id import NodeId, decode
 from resolvers.relation import ASSUMED_SIZE

@@ -29,8 +29,6 @@ async def open_session() -> AsyncGenerator[aiohttp.ClientSession, None]:
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_SECONDS),
         trust_env=False,
     )
-    # It sends PUT and DELETE again by itself when a kept connection breaks. Whether a call is made again is decided in `vendors/http.py`.
-    session._retry_connection = False  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # there is no public name for it
     async with session:
         yield session
 

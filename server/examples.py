@@ -1,8 +1,11 @@
 """Queries that people meet first: the one that the demo prints, and GraphiQL's tabs."""
 
+import json
 from typing import Final
 
+from resolvers.node_id import encode
 from server.graphiql import Tab
+from vendors.model import Ref
 
 BOARD_QUERY: Final = """\
 query Board {
@@ -33,11 +36,12 @@ query Crms {
     vendor
     baseCurrency
     capabilities
+    closable
     health { circuit code message }
     pipelines {
       name
       isSynthetic
-      stages { order name probability kind }
+      stages { id order name probability kind }
     }
   }
 }
@@ -154,12 +158,129 @@ query OwnFields {
 }
 """
 
+_CREATE: Final = """\
+# A new opportunity of the CRM "dach", with a company and two of its people. Run it again: the key keeps it from being made twice.
+# $input goes into any CRM when its ids are of that one; `crm(key:) { createFields { name isRequired } }` tells what it requires.
+mutation Create($input: CreateOpportunityInput!, $key: String) {
+  createOpportunity(input: $input, idempotencyKey: $key) {
+    outcome
+    opportunity {
+      id
+      title
+      status
+      amount { amount currency }
+      probability
+      expectedCloseDate
+      pipeline { name }
+      stage { name }
+      owner { name }
+      account { name }
+      primaryContact { name }
+      contacts { name }
+    }
+    userErrors { path code message vendorCode }
+  }
+}
+"""
+
+_MOVE: Final = """\
+# To another stage. Put the id that Create has answered with into $input to move that one; Crms lists the stages.
+mutation Move($input: MoveOpportunityToStageInput!) {
+  moveOpportunityToStage(input: $input) {
+    outcome
+    opportunity {
+      id
+      title
+      status
+      probability
+      stage { name }
+    }
+    userErrors { path code message vendorCode }
+  }
+}
+"""
+
+_WIN: Final = """\
+# Won: by the stage that the CRM's setting `won_stage_id` names. Without it the answer is NOT_SUPPORTED, and `closable` says so beforehand.
+mutation Win($input: CloseOpportunityInput!) {
+  closeOpportunity(input: $input) {
+    outcome
+    opportunity {
+      id
+      title
+      status
+      probability
+      stage { name }
+      actualCloseDate
+      wonReason { detail }
+    }
+    userErrors { path code message vendorCode }
+  }
+}
+"""
+
+_DRY_RUN: Final = """\
+# Only checked: what the vendor would be sent, without secrets, or every rule that the input breaks. Try a probability of 130.
+mutation DryRun($input: CreateOpportunityInput!) {
+  createOpportunity(input: $input, dryRun: true) {
+    outcome
+    vendorRequests { operation method path parameters body }
+    userErrors { path code message }
+  }
+}
+"""
+
+
+def _id(type_name: str, crm: str, local_id: str) -> str:
+    """The global id of a record of the demo's data."""
+    return encode(type_name, Ref(crm, local_id))
+
+
+def _variables(**values: object) -> str:
+    return json.dumps(values, ensure_ascii=False, indent=2)
+
+
+_NEGOTIATION: Final = "b95b8cbb-5cfe-42a7-88ec-fcba7109b094"
+_DECK_LIGHTING: Final = _id("Opportunity", "dach", "0a3b1360-7bae-4b66-8983-608c2405526c")
+_NEW_DEAL: Final = {
+    "crm": "dach",
+    "title": "Spreader beams, berth 6",
+    "amount": {"amount": "185000.00", "currency": "EUR"},
+    "expectedCloseDate": "2027-03-31",
+    "stageId": _id("Stage", "dach", "8918a2fd-4012-46a4-ae84-62577c31c946"),
+    "ownerId": _id("User", "dach", "00000000-0000-0000-0000-000000011410"),
+    "accountId": _id("Account", "dach", "d992858d-af55-4ea9-9566-91896f914072"),
+    "primaryContactId": _id("Contact", "dach", "c1ffcba6-b0c3-481b-87ba-c2ebdead167b"),
+    "contactIds": [
+        _id("Contact", "dach", "c1ffcba6-b0c3-481b-87ba-c2ebdead167b"),
+        _id("Contact", "dach", "74ba1a0e-e810-42c8-9e32-e238626c2c92"),
+    ],
+    # A stage behind the second one asks for it.
+    "customFields": [{"key": "cf_scope", "value": "Two spreader beams with load cells, mounted and tested"}],
+}
+_NEW_CONTRACT: Final = {
+    "crm": "service",
+    "title": "Winch service contract, two tugs",
+    "amount": {"amount": "36000.00", "currency": "GBP"},
+    "probability": 60,
+    "expectedCloseDate": "2027-03-31",
+    "stageId": _id("Stage", "service", "29682773"),
+    "ownerId": _id("User", "service", "29682886"),
+    "accountId": _id("Account", "service", "29683513"),
+    "primaryContactId": _id("Contact", "service", "30711"),
+    "autotask": {"startDate": "2027-01-04T08:00:00Z", "nextStep": "Survey on board"},
+}
+
 TABS: Final = (
     Tab(query=f"# Opportunities of all CRMs in one list, with what belongs to them.\n{BOARD_QUERY}"),
     Tab(query=_QUARTER_BOARD, variables='{"from": "2027-04-01", "before": "2027-07-01", "currency": "EUR"}'),
     Tab(query=_MY_DEALS, variables='{"emails": ["mira.koenig@nordkai.example"]}'),
     Tab(query=_SUMMARY, variables='{"groupBy": ["CRM", "STAGE"], "currency": "EUR"}'),
     Tab(query=_EXPLAIN, variables='{"dryRun": false}'),
+    Tab(query=_CREATE, variables=_variables(input=_NEW_DEAL, key="spreader-beams-berth-6")),
+    Tab(query=_MOVE, variables=_variables(input={"id": _DECK_LIGHTING, "stageId": _id("Stage", "dach", _NEGOTIATION)})),
+    Tab(query=_WIN, variables=_variables(input={"id": _DECK_LIGHTING, "status": "WON", "reasonDetail": "Delivered before the season"})),
+    Tab(query=_DRY_RUN, variables=_variables(input=_NEW_CONTRACT)),
     Tab(query=_CRMS),
     Tab(query=_PAGING, variables='{"after": null}'),
     Tab(query=_OWN_FIELDS),

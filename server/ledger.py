@@ -26,6 +26,7 @@ create table if not exists writes (
     result blob
 ) without rowid
 """
+_END_UNKNOWN: Final = "update writes set state = ? where key = ? and state = ?"
 _DAY_SECONDS: Final = 86_400.0
 
 
@@ -68,10 +69,11 @@ class SqliteLedger:
         return await self._run(lambda: self._begin_again(key, digest))
 
     async def done(self, key: str, result: dict[str, Any]) -> None:
-        await self._run(lambda: self._set(key, EntryState.DONE, orjson.dumps(result)))
+        new = (EntryState.DONE, self._process, orjson.dumps(result), key)
+        await self._run(lambda: self._db.execute("update writes set state = ?, process = ?, result = ? where key = ?", new))
 
     async def unknown(self, key: str) -> None:
-        await self._run(lambda: self._set(key, EntryState.UNKNOWN, None))
+        await self._run(lambda: self._db.execute(_END_UNKNOWN, (EntryState.UNKNOWN, key, EntryState.STARTED)))
 
     async def withdrawn(self, key: str) -> None:
         await self._run(lambda: self._db.execute("delete from writes where key = ?", (key,)))
@@ -98,10 +100,11 @@ class SqliteLedger:
         )
         return changed.rowcount == 1
 
-    def _set(self, key: str, state: EntryState, result: bytes | None) -> None:
-        self._db.execute("update writes set state = ?, process = ?, result = ? where key = ?", (state, self._process, result, key))
-
     async def _run(self, work: Callable[[], T]) -> T:
-        """Do it off the event loop, because it waits for the disk, and to its end, also when the caller is cancelled."""
-        async with self._lock:
-            return await asyncio.shield(asyncio.to_thread(work))
+        """Do it off the event loop, because it waits for the disk, in turn and to its end, also when the caller is cancelled."""
+
+        async def in_turn() -> T:
+            async with self._lock:
+                return await asyncio.to_thread(work)
+
+        return await asyncio.shield(in_turn())

@@ -6,92 +6,36 @@ failure changes the order of what the others give.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
 
-from resolvers.errors import bad_input, contained
-from resolvers.listing.criteria import Criteria, Moment, moment_of
+from resolvers.errors import contained
+from resolvers.listing.criteria import moment_of
 from resolvers.listing.cursor import Cursor, digest_of, opened, sealed
 from resolvers.listing.entries import Entry
-from resolvers.listing.feed import END, START, Candidate, Feed, IndexFeed, NotSortedError, PagesFeed, Place, Reading, noted
+from resolvers.listing.feed import END, START, Feed, IndexFeed, NotSortedError, PagesFeed, Place, Reading, noted
 from resolvers.listing.index import Index, fresh_index, indexed
-from resolvers.listing.kinds import Kind
-from resolvers.listing.money import Converter, comparison_currency
-from resolvers.listing.order import Measures, Order, Values
+from resolvers.listing.money import comparison_currency
+from resolvers.listing.order import Measures
 from resolvers.listing.parents import SharedFeed, siblings_of
 from resolvers.listing.plan import Plan, plan_of
+from resolvers.listing.request import Listing
 from resolvers.listing.source import Source, Strategy, labels
+from resolvers.listing.trail import Part, Step, Trail
 from resolvers.loaders.pipelines import pipelines_of
 from resolvers.types.enums import Consistency, CountOrigin, SourceState
 from vendors.calls import CallWithheldError, Deadline, current_deadline, deadline_scope, without_calls
 from vendors.capabilities import PageRequest
 from vendors.errors import UnsupportedError, VendorError
 from vendors.model import Record
-from vendors.query import Field
 from vendors.registry import Crm
-
-if TYPE_CHECKING:
-    from resolvers.context import Context
 
 R = TypeVar("R", bound=Record)
 
-MAX_FIRST: Final = 100
-DEFAULT_FIRST: Final = 25
 # A round of reading gets this share of the time that is left: the rest is for making up for a Crm that took all of it, and for relations.
 _SHARE_OF_DEADLINE: Final = 0.7
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
-    """Which page of a list is wanted: so many rows behind a cursor, or before one."""
-
-    size: int
-    cursor: str | None
-    is_backward: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing(Generic[R]):
-    """A list, and the page of it that is wanted.
-
-    Args:
-        context: The operation.
-        kind: The kind of its records.
-        crms: The Crms to ask, in the order of their keys.
-        criteria: Finds what its filter means in a Crm.
-        window: The page.
-        identity: What its cursors belong to, as JSON.
-        path: Where it stands in the answer.
-        order: Its order; None for the native one.
-        currency: The currency that amounts are compared in, where the order does.
-        include_deleted: Whether rows that a vendor keeps as deleted belong to it.
-        is_counted: Whether the number of all its rows is wanted.
-        refers: For a list of what refers to a record: the field that does, and the record's id.
-    """
-
-    context: "Context"
-    kind: Kind[R]
-    crms: Sequence[Crm]
-    criteria: Callable[[Crm, Moment], Awaitable[Criteria]]
-    window: Window
-    identity: Sequence[object]
-    path: Sequence[str | int]
-    order: Order | None = None
-    currency: str | None = None
-    include_deleted: bool = False
-    is_counted: bool = False
-    refers: tuple[Field, str] | None = None
-
-
-@dataclass(slots=True)
-class _Step(Generic[R]):
-    """A row that was taken; its record is None when it has vanished or changed meanwhile, and is passed over."""
-
-    feed: Feed[R]
-    candidate: Candidate[R]
-    record: R | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -109,24 +53,6 @@ class Connection(Generic[R]):
     @property
     def start_cursor(self) -> str | None:
         return self.cursor(0) if self.records else None
-
-
-def window_of(first: int | None, after: str | None, last: int | None, before: str | None) -> Window:
-    """The page that these arguments mean.
-
-    Raises:
-        UserError: They contradict each other, or a size is not permitted (BAD_USER_INPUT).
-    """
-    if (first is not None or after is not None) and (last is not None or before is not None):
-        raise bad_input("Page forwards with `first` and `after`, or backwards with `last` and `before`, not both at once.")
-    is_backward = last is not None or before is not None
-    size = (last if is_backward else first) if (last if is_backward else first) is not None else DEFAULT_FIRST
-    assert size is not None, "the default stands in"
-    if not 1 <= size <= MAX_FIRST:
-        names = ("last", "before") if is_backward else ("first", "after")
-        more = f"; use `{names[1]}` for more" if size > MAX_FIRST else ""
-        raise bad_input(f"`{names[0]}` must be from 1 to {MAX_FIRST}, not {size}{more}.")
-    return Window(size=size, cursor=before if is_backward else after, is_backward=is_backward)
 
 
 async def planned_sources(listing: Listing[Any]) -> list[Source]:
@@ -150,21 +76,8 @@ async def read_page(listing: Listing[R]) -> Connection[R]:
 
 
 @dataclass(slots=True)
-class _Part(Generic[R]):
-    """One Crm's part of the page."""
-
-    source: Source
-    place: Place
-    plan: Plan | None = None
-    measures: Measures | None = None
-    feed: Feed[R] | None = None
-    index: Index | None = None
-    converter: Converter | None = None
-
-
-@dataclass(slots=True)
 class _Merged(Generic[R]):
-    steps: list[_Step[R]] = field(default_factory=list[Any])
+    steps: list[Step[R]] = field(default_factory=list[Any])
     shown: int = 0
 
 
@@ -192,11 +105,11 @@ class _Page(Generic[R]):
         if self._order is not None and self._order.needs_rates:
             comparison_currency(self._context, listing.currency)
 
-    def _part(self, crm: Crm) -> _Part[R]:
+    def _part(self, crm: Crm) -> Part[R]:
         beginning = END if self._listing.window.is_backward else START
         place = beginning if self._cursor is None else self._cursor.places.get(crm.key, START)
         consistency = Consistency.STRICT if crm.vendor.has_strict_pages else Consistency.BEST_EFFORT
-        return _Part(Source(crm=crm, consistency=consistency), place)
+        return Part(Source(crm=crm, consistency=consistency), place)
 
     async def read(self) -> Connection[R]:
         merged: _Merged[R] = _Merged()
@@ -222,14 +135,14 @@ class _Page(Generic[R]):
         await asyncio.gather(*(self._guarded(part, self._plan(part)) for part in self._parts.values()))
         return [part.source for part in self._parts.values()]
 
-    async def _plan(self, part: _Part[R]) -> None:
+    async def _plan(self, part: Part[R]) -> None:
         """Prepare as far as that goes without a call."""
         try:
             await self._prepare(part)
         except CallWithheldError:
             part.source.needs_call = True
 
-    async def _guarded(self, part: _Part[R], doing: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, part: Part[R], doing: Coroutine[Any, Any, None]) -> None:
         """Do something for one Crm; whatever happens there takes nothing away from the others."""
         try:
             await doing
@@ -238,12 +151,12 @@ class _Page(Generic[R]):
         except Exception as defect:  # noqa: BLE001  # as said
             self._fail(part, contained(defect, crm=part.source.crm.key))
 
-    def _fail(self, part: _Part[R], error: VendorError) -> None:
+    def _fail(self, part: Part[R], error: VendorError) -> None:
         part.source.fail(error)
         if part.feed is not None:
             part.feed.has_failed = True
 
-    async def _prepare(self, part: _Part[R]) -> None:
+    async def _prepare(self, part: Part[R]) -> None:
         """Decide how the rows of a Crm are found, and get ready for it."""
         crm, order = part.source.crm, self._order
         with self._noted(part.source):
@@ -267,7 +180,7 @@ class _Page(Generic[R]):
         elif not await self._use_shared(part, plan):
             self._use_pages(part, plan)
 
-    def _strategy(self, part: _Part[R], plan: Plan) -> Strategy:
+    def _strategy(self, part: Part[R], plan: Plan) -> Strategy:
         needs_index = self._listing.window.is_backward or (
             part.place.last_id is not None and part.place.position is None and self._order is None
         )
@@ -276,7 +189,7 @@ class _Page(Generic[R]):
         saves_reading = part.index is not None and bool(plan.residual)
         return Strategy.INDEX if needs_index or saves_reading else Strategy.PAGES
 
-    async def _use_shared(self, part: _Part[R], plan: Plan) -> bool:
+    async def _use_shared(self, part: Part[R], plan: Plan) -> bool:
         """Read the first rows together with those of other records' lists, if that works; tell whether it did."""
         refers = self._listing.refers
         if refers is None or part.place is not START or self._order is not None or self._listing.is_counted:
@@ -293,7 +206,7 @@ class _Page(Generic[R]):
         part.feed = SharedFeed(self._reading, plan, part.source, part.place, part.measures, rows=rows)
         return True
 
-    def _use_pages(self, part: _Part[R], plan: Plan) -> None:
+    def _use_pages(self, part: Part[R], plan: Plan) -> None:
         assert part.measures is not None, "made with the plan"
         is_sorted = self._order is not None
         if is_sorted:
@@ -301,7 +214,7 @@ class _Page(Generic[R]):
         is_counted = self._listing.is_counted and plan.is_exact
         part.feed = PagesFeed(self._reading, plan, part.source, part.place, part.measures, is_counted=is_counted, is_sorted=is_sorted)
 
-    async def _use_index(self, part: _Part[R], plan: Plan) -> None:
+    async def _use_index(self, part: Part[R], plan: Plan) -> None:
         assert part.measures is not None, "made with the plan"
         part.source.strategy = Strategy.INDEX
         if self._order is not None:
@@ -325,7 +238,7 @@ class _Page(Generic[R]):
         if order is None and is_backward:
             part.feed.count = self._count_before(part, plan, index)
 
-    def _native_start(self, part: _Part[R], plan: Plan, index: Index) -> int:
+    def _native_start(self, part: Part[R], plan: Plan, index: Index) -> int:
         place = part.place
         if not self._listing.window.is_backward:
             return 0 if place.last_id is None else index.behind(place.last_id, place.count)
@@ -335,16 +248,16 @@ class _Page(Generic[R]):
         is_of_row = self._cursor is not None and self._cursor.row == (plan.crm.key, place.last_id)
         return start - 1 if is_of_row and place.last_id in index.ranks else start
 
-    def _count_before(self, part: _Part[R], plan: Plan, index: Index) -> int:
+    def _count_before(self, part: Part[R], plan: Plan, index: Index) -> int:
         """The number of rows of a Crm before the page that is read backwards."""
         if part.place.is_end:
             return sum(map(plan.matches, index.entries))
         is_of_row = self._cursor is not None and self._cursor.row == (plan.crm.key, part.place.last_id)
         return part.place.count - 1 if is_of_row else part.place.count
 
-    def _take(self, most: int) -> list[_Step[R]]:
+    def _take(self, most: int) -> list[Step[R]]:
         """Take rows for as long as it is certain which comes next."""
-        steps: list[_Step[R]] = []
+        steps: list[Step[R]] = []
         is_backward = self._listing.window.is_backward
         while len(steps) < most:
             alive = [part.feed for part in self._parts.values() if part.feed is not None and part.feed.is_alive]
@@ -356,7 +269,7 @@ class _Page(Generic[R]):
             candidate = feed.buffer.popleft()
             feed.count += -1 if is_backward else 1
             feed.last_taken = candidate
-            steps.append(_Step(feed, candidate))
+            steps.append(Step(feed, candidate))
         return steps
 
     def _turn(self, feed: Feed[R]) -> Any:
@@ -367,12 +280,12 @@ class _Page(Generic[R]):
         candidate = feed.buffer[0]
         return self._order.key(candidate.values, crm, candidate.entry.local_id)
 
-    async def _fill(self, hungry: Sequence[_Part[R]], missing: int) -> None:
+    async def _fill(self, hungry: Sequence[Part[R]], missing: int) -> None:
         alive = sum(part.feed is not None and part.feed.is_alive for part in self._parts.values())
         with deadline_scope(_deadline_of_round()):
             await asyncio.gather(*(self._guarded(part, self._fill_part(part, -(-missing // alive), missing)) for part in hungry))
 
-    async def _fill_part(self, part: _Part[R], share: int, missing: int) -> None:
+    async def _fill_part(self, part: Part[R], share: int, missing: int) -> None:
         feed, plan = part.feed, part.plan
         assert feed is not None, "only such parts are hungry"
         assert plan is not None, "a feed has a plan"
@@ -390,9 +303,9 @@ class _Page(Generic[R]):
             part.source.pushed_down = labels(plan.pushdown.conditions)
             await self._use_index(part, plan)
 
-    async def _show(self, steps: list[_Step[R]]) -> int:
+    async def _show(self, steps: list[Step[R]]) -> int:
         """Give the rows that were taken their records, and tell how many there are. Rows of a Crm that fails meanwhile are given back."""
-        lacking: dict[str, list[_Step[R]]] = {}
+        lacking: dict[str, list[Step[R]]] = {}
         for step in steps:
             if step.candidate.record is None:
                 lacking.setdefault(step.feed.plan.crm.key, []).append(step)
@@ -409,7 +322,7 @@ class _Page(Generic[R]):
             step.feed.source.rows += step.record is not None
         return sum(step.record is not None for step in steps)
 
-    async def _read_records(self, steps: Sequence[_Step[R]]) -> None:
+    async def _read_records(self, steps: Sequence[Step[R]]) -> None:
         """Read rows that an index told, and see whether they still belong to the list."""
         feed, kind = steps[0].feed, self._listing.kind
         plan = feed.plan
@@ -432,7 +345,7 @@ class _Page(Generic[R]):
             elif read is not None and read.local_id in belongs:
                 step.record = read
 
-    async def _count(self, part: _Part[R]) -> None:
+    async def _count(self, part: Part[R]) -> None:
         """Find out how many rows a Crm's part of the list has; where that fails, the rows there are stay."""
         source = part.source
         try:
@@ -442,7 +355,7 @@ class _Page(Generic[R]):
         except Exception as defect:  # noqa: BLE001  # whatever happens in one Crm takes nothing away from the others
             source.lose_count(contained(defect, crm=source.crm.key))
 
-    async def _counted(self, part: _Part[R]) -> None:
+    async def _counted(self, part: Part[R]) -> None:
         plan, source, feed = part.plan, part.source, part.feed
         if plan is None:
             return
@@ -468,7 +381,7 @@ class _Page(Generic[R]):
         if not index.dropped:
             source.total_count, source.total_count_origin = sum(map(plan.matches, index.entries)), CountOrigin.SCAN
 
-    async def _index(self, part: _Part[R], plan: Plan) -> Index:
+    async def _index(self, part: Part[R], plan: Plan) -> Index:
         """The index of a Crm's part, filled if there is none."""
         if part.index is None:
             part.index = await indexed(self._context, self._listing.kind, plan, include_deleted=self._listing.include_deleted)
@@ -491,7 +404,7 @@ class _Page(Generic[R]):
         if is_backward:
             steps.reverse()
         shown = [(index, step) for index, step in enumerate(steps) if step.record is not None]
-        trail = _Trail(parts, steps, self._order, is_backward=is_backward)
+        trail = Trail(parts, steps, self._order, is_backward=is_backward)
 
         def cursor_at(count: int, *, is_end: bool = False) -> str:
             made = Cursor(
@@ -523,76 +436,6 @@ class _Page(Generic[R]):
     def _tell_missing_rates(self) -> None:
         for converter in self._moment.converters:
             converter.tell()
-
-
-class _Trail(Generic[R]):
-    """How far the list has come in every Crm after each of the rows that were taken."""
-
-    def __init__(self, parts: Mapping[str, _Part[R]], steps: Sequence[_Step[R]], order: Order | None, *, is_backward: bool) -> None:
-        self._parts = parts
-        self._steps = steps
-        self._order = order
-        self._is_backward = is_backward
-        self._base = {
-            key: part.feed.base
-            if is_backward and order is None and isinstance(part.feed, IndexFeed) and not part.feed.has_failed
-            else part.place
-            for key, part in parts.items()
-        }
-
-    def row(self, count: int) -> tuple[str, str] | None:
-        """The last of that many rows."""
-        if not count:
-            return None
-        step = self._steps[count - 1]
-        return step.feed.plan.crm.key, step.candidate.entry.local_id
-
-    def values(self, count: int) -> Values | None:
-        """What the last of that many rows is compared by."""
-        return self._steps[count - 1].candidate.values if count and self._order is not None else None
-
-    def places(self, count: int, *, is_end: bool) -> dict[str, Place]:
-        """The places after that many rows; at the end of a page that reading stopped for, behind what was looked at."""
-        places = dict(self._base)
-        for step in self._steps[:count]:
-            key, candidate = step.feed.plan.crm.key, step.candidate
-            places[key] = Place(
-                count=places[key].count + 1,
-                position=candidate.position,
-                last_id=candidate.entry.local_id,
-                values=candidate.values if self._order is not None else None,
-                last_crm=key if self._order is not None else None,
-            )
-        later = {step.feed.plan.crm.key for step in self._steps[count:]}
-        for key, part in self._parts.items():
-            places[key] = self._settled(part, places[key], count, is_last=key not in later, is_end=is_end)
-        return places
-
-    def _settled(self, part: _Part[R], place: Place, count: int, *, is_last: bool, is_end: bool) -> Place:
-        feed = part.feed
-        is_failed = part.source.error is not None and (feed is None or feed.has_failed)
-        if is_end and isinstance(feed, PagesFeed) and not feed.buffer:
-            place = replace(place, position=feed.resumes_at)
-        row, values = self.row(count), self.values(count)
-        if self._order is not None:
-            # What comes before the last row has been given, by whichever Crm; one that failed still owes its rows.
-            if is_failed or row is None or values is None:
-                return place
-            return self._furthest(
-                place, self._base[part.source.crm.key], self._order, Place(values=values, last_crm=row[0], last_id=row[1])
-            )
-        if self._is_backward:
-            return place  # that nothing precedes says nothing of what follows; one that failed is still at the end
-        is_over = feed is None or not (feed.is_alive or feed.has_stopped)
-        return replace(place, is_done=place.is_done or (is_over and is_last and not is_failed and part.plan is not None))
-
-    def _furthest(self, place: Place, base: Place, order: Order, here: Place) -> Place:
-        """A place that has come as far as a row; where the page gives what a Crm owed, the others had come further before."""
-        passed, now = base.key(order), here.key(order)
-        assert now is not None, "it is the place of a row"
-        is_beyond = passed is not None and (passed < now if self._is_backward else passed > now)
-        last = base if is_beyond else here
-        return replace(place, values=last.values, last_crm=last.last_crm, last_id=last.last_id, is_done=False)
 
 
 def _deadline_of_round() -> Deadline | None:

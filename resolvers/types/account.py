@@ -2,7 +2,7 @@ from typing import Annotated
 
 import strawberry
 
-from resolvers.listing.pages import DEFAULT_FIRST
+from resolvers.listing.request import DEFAULT_FIRST
 from resolvers.lists import account_contacts, opportunities_of
 from resolvers.relation import ASSUMED_SIZE, attribute, relation
 from resolvers.types.connection import ContactConnection, OpportunityConnection

@@ -1,6 +1,6 @@
 import strawberry
 
-from resolvers.listing.pages import DEFAULT_FIRST
+from resolvers.listing.request import DEFAULT_FIRST
 from resolvers.lists import opportunities_of
 from resolvers.relation import ASSUMED_SIZE, attribute
 from resolvers.types.connection import OpportunityConnection

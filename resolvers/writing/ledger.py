@@ -55,7 +55,7 @@ class WriteLedger(Protocol):
         ...
 
     async def unknown(self, key: str) -> None:
-        """Note that nobody knows whether a write has happened."""
+        """Note that nobody knows whether a write that was begun has happened; what is DONE stays so."""
         ...
 
     async def withdrawn(self, key: str) -> None:

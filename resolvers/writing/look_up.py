@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from resolvers.listing.criteria import Criteria, Criterion, Moment
 from resolvers.listing.kinds import ACCOUNTS, CONTACTS, OPPORTUNITIES, Kind
-from resolvers.listing.pages import Listing, Window, read_page
+from resolvers.listing.pages import read_page
+from resolvers.listing.request import Listing, Window
 from vendors.model import Record, Ref
 from vendors.query import Condition, Field, Operator
 from vendors.registry import Crm

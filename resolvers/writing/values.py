@@ -11,6 +11,7 @@ from resolvers.errors import UserError
 from resolvers.node_id import decode
 from resolvers.types.enums import UserErrorCode
 from resolvers.types.inputs import class_of
+from vendors.extension import RELATION
 from vendors.model import Money
 from vendors.registry import Crm, all_vendors
 from vendors.writes import UNSET, OpportunityValues, Unset, Violation
@@ -29,6 +30,9 @@ _ID_TYPES: Final = {
     "add_contacts": "Contact",
     "remove_contacts": "Contact",
 }
+_RELATED: Final = {"users": "User", "accounts": "Account", "contacts": "Contact", "stages": "Stage", "pipelines": "Pipeline"}
+ONLY_OF_CHANGES: Final = frozenset({"add_contact_ids", "remove_contact_ids"})
+"""Attributes that the input of a new opportunity has no keys for."""
 _NO_VALUES: Final = frozenset({"crm", "id", "expected"})
 
 
@@ -64,31 +68,33 @@ class Values:
                 values[attribute] = self._value(key, value)
         if kind is OpportunityValues:
             values["extension"] = self._extension(given)
+            self._check_contacts(values)
         return kind(**values)
 
     def ids(self, key: str, texts: Iterable[str], type_name: str) -> tuple[str, ...]:
         """The local ids of global ids, those that are wrong left out."""
-        return tuple(local_id for text in texts if isinstance(local_id := self.local_id(key, text, type_name), str))
+        found = [self.local_id(text, type_name, key, str(index)) for index, text in enumerate(texts)]
+        return tuple(local_id for local_id in found if isinstance(local_id, str))
 
-    def local_id(self, key: str, text: str, type_name: str) -> str | Unset:
-        """The local id of a global id of this Crm."""
+    def local_id(self, text: str, type_name: str, *path: str) -> str | Unset:
+        """The local id of a global id of this Crm, which stands at that path of the input."""
         try:
             ref = decode(text, type_name).ref
         except UserError as error:
-            self.refusals.append(Refusal(path=_path(key), code=UserErrorCode.INVALID_ID, message=error.message))
+            self.refusals.append(Refusal(path=_path(*path), code=UserErrorCode.INVALID_ID, message=error.message))
             return UNSET
         if ref.crm != self.crm.key:
             message = f"This is an id of the CRM {ref.crm[:50]!r}; give one of the CRM {self.crm.key!r}, which is written to."
-            self.refusals.append(Refusal(path=_path(key), code=UserErrorCode.INVALID_ID, message=message))
+            self.refusals.append(Refusal(path=_path(*path), code=UserErrorCode.INVALID_ID, message=message))
             return UNSET
         return ref.local_id
 
     def _value(self, key: str, value: Any) -> Any:
         if key in _ID_TYPES and value is not None:
             type_name = _ID_TYPES[key]
-            return (
-                self.ids(key, cast("Sequence[str]", value), type_name) if isinstance(value, list) else self.local_id(key, value, type_name)
-            )
+            if isinstance(value, list):
+                return self.ids(key, cast("Sequence[str]", value), type_name)
+            return self.local_id(value, type_name, key)
         if key in {"add_contacts", "remove_contacts"}:
             return ()
         if key == "amount" and value is not None:
@@ -96,6 +102,13 @@ class Values:
         if key == "custom_fields":
             return {item.key: item.value for item in value or ()}
         return tuple(cast("Sequence[Any]", value)) if isinstance(value, list) else value
+
+    def _check_contacts(self, values: Mapping[str, Any]) -> None:
+        """The contacts are either all given, or added and taken out."""
+        for attribute, key in (("add_contact_ids", "add_contacts"), ("remove_contact_ids", "remove_contacts")):
+            if "contact_ids" in values and values.get(attribute):
+                message = "Give either all contacts in `contactIds`, or those to add and to take out."
+                self.refusals.append(Refusal(path=_path(key), code=UserErrorCode.CONTRADICTION, message=message))
 
     def _extension(self, given: Any) -> object | None:
         """The input of the Crm's own vendor; one of another vendor is a mistake."""
@@ -105,11 +118,36 @@ class Values:
             if value is strawberry.UNSET or value is None:
                 continue
             if vendor.key == self.crm.vendor.key:
-                own = _as_own(value, vendor.inputs["Opportunity"])
+                own = self._as_own(value, vendor.inputs["Opportunity"], (vendor.key,))
             else:
                 message = f"The CRM {self.crm.key!r} is run with {self.crm.vendor.label}; leave out what only {vendor.label} takes."
                 self.refusals.append(Refusal(path=_path(vendor.key), code=UserErrorCode.NOT_SUPPORTED, message=message))
         return own
+
+    def _as_own(self, value: Any, own: type[Any], path: tuple[str, ...]) -> Any:
+        """A vendor's input as an instance of the class that the vendor declares."""
+        values: dict[str, Any] = {}
+        for item in dataclasses.fields(own):
+            given = getattr(value, item.name)
+            related = _RELATED.get(item.metadata.get(RELATION) or "")
+            here = (*path, item.name)
+            if given is strawberry.UNSET:
+                values[item.name] = UNSET
+            elif related is not None and given is not None:
+                key = ".".join(here)
+                values[item.name] = (
+                    self.ids(key, cast("Sequence[str]", given), related) if isinstance(given, list) else self.local_id(key, given, related)
+                )
+            else:
+                values[item.name] = self._plain(given, own, here)
+        return own(**values)
+
+    def _plain(self, value: Any, own: type[Any], path: tuple[str, ...]) -> Any:
+        if isinstance(value, list):
+            return tuple(self._plain(item, own, path) for item in cast("Sequence[Any]", value))
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return self._as_own(value, class_of(own, path[-1]), path)
+        return value
 
 
 def refusal_of(violation: Violation, crm: Crm) -> Refusal:
@@ -125,8 +163,19 @@ def graph_name(attribute: str, crm: Crm) -> str:
     return ".".join(_path(*steps)[1:])
 
 
-def _path(*steps: str) -> list[str]:
-    return ["input", *(_camel(step) if index == 0 or step.isidentifier() else step for index, step in enumerate(steps))]
+def as_json(given: Any) -> Any:
+    """An input as JSON, by which a repetition is known: what is absent is left out, null and the order of lists count."""
+    if dataclasses.is_dataclass(given):
+        parts = {item.name: getattr(given, item.name) for item in dataclasses.fields(given)}
+        return {name: as_json(part) for name, part in parts.items() if part is not strawberry.UNSET}
+    return [as_json(item) for item in cast("Sequence[Any]", given)] if isinstance(given, list) else given
+
+
+def _path(first: str | None = None, *others: str) -> list[str]:
+    """A path as the graph spells it; the keys of custom fields are the vendor's to spell."""
+    if first is None:
+        return ["input"]
+    return ["input", _camel(first), *(others if first == "custom_fields" else map(_camel, others))]
 
 
 def _camel(name: str) -> str:
@@ -138,20 +187,3 @@ def _given(given: Any) -> Mapping[str, Any]:
     """What an input says; absent keys left out."""
     names = [item.name for item in dataclasses.fields(given) if item.name not in _NO_VALUES]
     return {name: value for name in names if (value := getattr(given, name)) is not strawberry.UNSET}
-
-
-def _as_own(value: Any, own: type[Any]) -> Any:
-    """A vendor's input as an instance of the class that the vendor declares."""
-    values: dict[str, Any] = {}
-    for item in dataclasses.fields(own):
-        given = getattr(value, item.name)
-        values[item.name] = UNSET if given is strawberry.UNSET else _plain(given, own, item.name)
-    return own(**values)
-
-
-def _plain(value: Any, own: type[Any], name: str) -> Any:
-    if isinstance(value, list):
-        return tuple(_plain(item, own, name) for item in cast("Sequence[Any]", value))
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _as_own(value, class_of(own, name))
-    return value

@@ -2,12 +2,11 @@
 
 import asyncio
 import hashlib
+import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-
-import orjson
 
 from resolvers.errors import bad_input
 from resolvers.types.enums import UserErrorCode, WriteOutcome
@@ -73,6 +72,7 @@ class Write:
         input: Its input as JSON, which a repetition must have as well.
         plan: Checks and plans it; a refusal may come instead.
         look_up: Finds the records that it may have made, since that moment in seconds since 1970.
+        changes: The record that it changes; None when it makes one.
     """
 
     crm: Crm
@@ -80,6 +80,7 @@ class Write:
     input: object
     plan: Callable[[], Awaitable[WritePlan | Sequence[Refusal]]]
     look_up: Callable[[float], Awaitable[Sequence[Ref]]]
+    changes: Ref | None = None
 
 
 async def perform(context: "Context", write: Write, order: Order) -> Outcome:
@@ -105,9 +106,10 @@ async def perform(context: "Context", write: Write, order: Order) -> Outcome:
 
 async def _once(context: "Context", write: Write, order: Order, key: str) -> Outcome:
     """Make a write under its key, unless it was made before."""
-    digest = hashlib.sha256(orjson.dumps([write.name, write.crm.key, write.input], default=str, option=orjson.OPT_SORT_KEYS)).hexdigest()
-    entry = await context.ledger.begin(key, digest)
-    if entry is not None:
+    content = json.dumps([write.name, write.crm.key, write.input], default=repr, sort_keys=True)
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    entry = await _begun(context, key, digest)
+    if entry is not None or order.adopt is not None:
         found = await _again(context, write, order, entry, key=key, digest=digest)
         if found is not None:
             return found
@@ -137,13 +139,24 @@ async def _once(context: "Context", write: Write, order: Order, key: str) -> Out
     return made
 
 
-async def _again(context: "Context", write: Write, order: Order, entry: Entry, *, key: str, digest: str) -> Outcome | None:
+async def _begun(context: "Context", key: str, digest: str) -> Entry | None:
+    """Note that a write begins, or give what is known of it already."""
+    try:
+        return await context.ledger.begin(key, digest)
+    except asyncio.CancelledError:
+        await asyncio.shield(context.ledger.unknown(key))  # it may have been noted, and nobody would end it
+        raise
+
+
+async def _again(context: "Context", write: Write, order: Order, entry: Entry | None, *, key: str, digest: str) -> Outcome | None:
     """What a repetition of a write is answered with; None when it has to be made after all."""
+    if entry is None:
+        await context.ledger.withdrawn(key)
+        message = "No write under this key has to be resolved; look for a mistake in the key, or leave `resolution` out to make the write."
+        return _refused(UserErrorCode.NOT_FOUND, message)
     if entry.digest != digest:
         message = "This `idempotencyKey` belongs to a write with another input; use a new one for a new write."
-        return Outcome(
-            outcome=WriteOutcome.REFUSED, user_errors=[Refusal(path=["idempotencyKey"], code=UserErrorCode.KEY_REUSED, message=message)]
-        )
+        return _refused(UserErrorCode.KEY_REUSED, message)
     if entry.state is EntryState.DONE and entry.result is not None:
         problems = [Refusal(**{**problem, "code": UserErrorCode[problem["code"]]}) for problem in entry.result["problems"]]
         return Outcome(outcome=WriteOutcome.REPLAYED, ref=Ref(write.crm.key, entry.result["id"]), user_errors=problems)
@@ -163,6 +176,10 @@ async def _again(context: "Context", write: Write, order: Order, entry: Entry, *
         user_errors=[Refusal(path=["idempotencyKey"], code=UserErrorCode.OUTCOME_UNKNOWN, message=message)],
         candidates=candidates,
     )
+
+
+def _refused(code: UserErrorCode, message: str) -> Outcome:
+    return Outcome(outcome=WriteOutcome.REFUSED, user_errors=[Refusal(path=["idempotencyKey"], code=code, message=message)])
 
 
 async def _candidates(context: "Context", write: Write, entry: Entry) -> Sequence[Ref] | None:
