@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
@@ -16,7 +16,8 @@ from server.config import Config
 from server.context import ContextMaker
 from server.crms import connect_crms, open_session
 from server.cursors import SignedCursors
-from server.examples import TABS
+from server.examples import PLAIN_TABS
+from server.graphiql import Tab
 from server.indexes import MemoryIndexes
 from server.ledger import SqliteLedger
 from server.limits import operation_extensions
@@ -24,8 +25,12 @@ from server.schema import build_schema
 from server.store import kept_cursor_key, opened_store
 
 
-def create_server(config: Config) -> Starlette:
+def create_server(config: Config, *, tabs: Sequence[Tab] = PLAIN_TABS) -> Starlette:
     """Put the server of a configuration together; Crms are connected when it starts, and no vendor is called before a query needs it.
+
+    Args:
+        config: The configuration.
+        tabs: What GraphiQL opens with.
 
     Raises:
         ConfigError: The store cannot be used.
@@ -66,6 +71,6 @@ def create_server(config: Config) -> Starlette:
         context_factory=context_factory,
         settings=config.http,
         ready=lambda: bool(running),
-        default_tabs=TABS,
+        default_tabs=tabs,
         lifespan=lifespan,
     )

@@ -24,7 +24,7 @@ import uvicorn
 from server.commands.terminal import table
 from server.compose import create_server
 from server.config import Config, parse_config
-from server.examples import BOARD_QUERY
+from server.examples import BOARD_QUERY, TABS
 from server.http import listen, request_id, uvicorn_config
 from server.observe import configure_logging
 from vendors.errors import ConfigError
@@ -81,7 +81,7 @@ async def _serve(listener: socket, port_base: int, scale: int | None) -> None:
 
 async def _serve_graph(listener: socket, sandboxes: Sequence[SandboxProcess], store: Path) -> None:
     port = listener.getsockname()[1]
-    app = create_server(configuration(sandboxes, port=port, store=store))
+    app = create_server(configuration(sandboxes, port=port, store=store), tabs=TABS)
     server = _Server(uvicorn_config(app, host=_HOST, port=port), lambda: print(_welcome(sandboxes, port), flush=True))
     with suppress(asyncio.CancelledError):
         await server.serve(sockets=[listener])

@@ -271,17 +271,25 @@ _NEW_CONTRACT: Final = {
     "autotask": {"startDate": "2027-01-04T08:00:00Z", "nextStep": "Survey on board"},
 }
 
-TABS: Final = (
+_READING_TABS: Final = (
     Tab(query=f"# Opportunities of all CRMs in one list, with what belongs to them.\n{BOARD_QUERY}"),
     Tab(query=_QUARTER_BOARD, variables='{"from": "2027-04-01", "before": "2027-07-01", "currency": "EUR"}'),
     Tab(query=_MY_DEALS, variables='{"emails": ["mira.koenig@nordkai.example"]}'),
     Tab(query=_SUMMARY, variables='{"groupBy": ["CRM", "STAGE"], "currency": "EUR"}'),
     Tab(query=_EXPLAIN, variables='{"dryRun": false}'),
+)
+_WRITING_TABS: Final = (
     Tab(query=_CREATE, variables=_variables(input=_NEW_DEAL, key="spreader-beams-berth-6")),
     Tab(query=_MOVE, variables=_variables(input={"id": _DECK_LIGHTING, "stageId": _id("Stage", "dach", _NEGOTIATION)})),
     Tab(query=_WIN, variables=_variables(input={"id": _DECK_LIGHTING, "status": "WON", "reasonDetail": "Delivered before the season"})),
     Tab(query=_DRY_RUN, variables=_variables(input=_NEW_CONTRACT)),
+)
+_MORE_TABS: Final = (
     Tab(query=_CRMS),
     Tab(query=_PAGING, variables='{"after": null}'),
     Tab(query=_OWN_FIELDS),
 )
+# Those that write name deals of the demo.
+TABS: Final = (*_READING_TABS, *_WRITING_TABS, *_MORE_TABS)
+# What every server's GraphiQL opens with.
+PLAIN_TABS: Final = (*_READING_TABS, *_MORE_TABS)

@@ -13,6 +13,7 @@ import uvicorn
 from server.compose import create_server
 from server.config import parse_config
 from server.demo import RATES_FILE
+from server.examples import TABS
 from server.http import uvicorn_config
 from vendors.registry import all_sandboxes, all_vendors
 from vendors.sandbox import RunningSandbox, start
@@ -42,7 +43,7 @@ async def live(*, port: int = 0) -> AsyncGenerator[Live, None]:
         tables = {key: {"vendor": it.kind.vendor, "label": it.kind.label, **it.settings} for key, it in sandboxes.items()}
         server_table = {"store_dir": stack.enter_context(TemporaryDirectory())}
         money = {"currency": "EUR", "rates_file": str(RATES_FILE)}
-        app = create_server(parse_config({"server": server_table, "money": money, "crms": tables}, {}, folder=Path()))
+        app = create_server(parse_config({"server": server_table, "money": money, "crms": tables}, {}, folder=Path()), tabs=TABS)
         with socket.create_server(("127.0.0.1", port)) as listener:
             number = listener.getsockname()[1]
             running = uvicorn.Server(uvicorn_config(app, host="127.0.0.1", port=number))

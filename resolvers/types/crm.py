@@ -11,7 +11,7 @@ from resolvers.types.extension import vendor_fields
 from resolvers.types.node import Node
 from resolvers.types.payloads import CreateField
 from resolvers.types.pipeline import Pipeline
-from resolvers.writing.values import ONLY_OF_CHANGES, graph_name
+from resolvers.writing.values import ONLY_OF_CHANGES, graph_name, in_graph_words
 from vendors import registry
 from vendors.capabilities import ReadsBaseCurrency, ReadsCustomFieldDefinitions, capabilities_of, supported
 from vendors.model import CustomFieldDefinition as DefinitionModel
@@ -48,7 +48,11 @@ def _closable(crm: registry.Crm) -> list[OpportunityStatus]:
 async def _create_fields(crm: registry.Crm, context: "Context") -> Any:  # noqa: ARG001  # the shape of a contextual field
     client = supported(crm.client, CreatesOpportunities, crm=crm.key, what="create opportunities")
     rules = await client.create_fields()
-    return [replace(rule, name=graph_name(rule.name, crm)) for rule in rules if rule.name not in ONLY_OF_CHANGES]
+    return [
+        replace(rule, name=graph_name(rule.name, crm), note=None if rule.note is None else in_graph_words(rule.note))
+        for rule in rules
+        if rule.name not in ONLY_OF_CHANGES
+    ]
 
 
 @strawberry.type(description="A definition of a custom field.")

@@ -57,7 +57,8 @@ _CANDIDATES = "For an UNKNOWN outcome: the records that it may have made; null w
 class OpportunityPayload:
     outcome: WriteOutcome = attribute("What became of it.")
     opportunity: Annotated["Opportunity", strawberry.lazy("resolvers.types.opportunity")] | None = relation(
-        "The opportunity as the CRM holds it now, read after the write; null when it was not written, or when the CRM shows nothing of a deleted one.",
+        "The opportunity as the CRM holds it now, read after the write; null when it was not written, or when the CRM shows nothing of a"
+        " deleted one.",
         loader="opportunities_by_ref",
         key="ref",
     )

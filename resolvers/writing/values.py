@@ -1,8 +1,10 @@
 """From the graph's inputs to the values that vendors write, with every mistake in the ids told by where it stands."""
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final, cast
 
 import strawberry
@@ -33,6 +35,7 @@ _ID_TYPES: Final = {
 _RELATED: Final = {"users": "User", "accounts": "Account", "contacts": "Contact", "stages": "Stage", "pipelines": "Pipeline"}
 ONLY_OF_CHANGES: Final = frozenset({"add_contact_ids", "remove_contact_ids"})
 """Attributes that the input of a new opportunity has no keys for."""
+_ATTRIBUTE_NAME: Final = re.compile(r"\b[a-z]+(?:_[a-z0-9]+)+\b")
 _NO_VALUES: Final = frozenset({"crm", "id", "expected"})
 
 
@@ -154,7 +157,19 @@ def refusal_of(violation: Violation, crm: Crm) -> Refusal:
     """A broken rule as the graph shows it."""
     steps = [crm.vendor.key if step == "extension" else _KEYS.get(step, step) for step in violation.path]
     code = UserErrorCode[violation.code.name]
-    return Refusal(path=_path(*steps), code=code, message=violation.message, vendor_code=violation.vendor_code)
+    return Refusal(path=_path(*steps), code=code, message=in_graph_words(violation.message), vendor_code=violation.vendor_code)
+
+
+def in_graph_words(text: str) -> str:
+    """What a vendor's adapter says of attributes, said of the keys of the input."""
+    names = _attribute_names()
+    return _ATTRIBUTE_NAME.sub(lambda found: _camel(_KEYS.get(found[0], found[0])) if found[0] in names else found[0], text)
+
+
+@cache
+def _attribute_names() -> frozenset[str]:
+    kinds = [OpportunityValues, *(own for vendor in all_vendors().values() for own in vendor.inputs.values())]
+    return frozenset(item.name for kind in kinds for item in dataclasses.fields(kind))
 
 
 def graph_name(attribute: str, crm: Crm) -> str:

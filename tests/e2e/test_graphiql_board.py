@@ -1,14 +1,17 @@
 """The product as a person meets it: GraphiQL of the real server, over every sandbox, in a browser that reaches nothing but loopback."""
 
 import json
+import re
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
 from server import graphiql
 from server.examples import TABS
+from server.graphiql import Tab
 from tests.e2e.browser import Page, browser_page, find_chromium
 from tests.e2e.test_graphiql import QUERY, RESPONSE, RUN, change_to_tab, complaints
 from tests.live import live
@@ -54,15 +57,55 @@ async def test_the_tabs_of_lists_run_and_the_page_takes_them_without_complaint(o
     assert await complaints(opened) == []
 
 
+@pytest.mark.browser
+async def test_the_tabs_of_writes_create_move_and_win(opened: Page) -> None:
+    tops = {
+        "Create": ("DONE", "Harbour Lines GmbH"),
+        "Move": ("DONE", "Negotiation"),
+        "Win": ("DONE", "WON"),
+        "DryRun": ("DRY_RUN", "nextStep"),
+    }
+    for title, (outcome, content) in tops.items():
+        await change_to_tab(opened, title, f"mutation {title}")
+        await opened.click(RUN)
+
+        shown = str(await opened.wait_for(f"{RESPONSE}.includes('\"{outcome}\"') && {RESPONSE}.includes('{content}') && {RESPONSE}"))
+        assert '"errors"' not in shown
+    assert await complaints(opened) == []
+
+
 async def test_every_tab_is_answered_by_every_crm_without_errors() -> None:
     async with live() as it, aiohttp.ClientSession() as session:
         for tab in TABS:
-            request = {"query": tab.query, "variables": json.loads(tab.variables or "{}")}
-            async with session.post(it.url, json=request) as response:
-                answer = await response.json()
+            answer = await answer_of(session, it.url, tab)
 
             assert "errors" not in answer, tab.query
             assert all(answer["data"].values()), tab.query
+
+
+async def test_the_tabs_of_writes_do_the_same_for_what_was_created() -> None:
+    """A person puts the id that Create answers with into the tabs behind it."""
+    tabs = {title: tab for tab in TABS for title in re.findall(r"^mutation (\w+)", tab.query, re.MULTILINE)}
+    async with live() as it, aiohttp.ClientSession() as session:
+        created = (await answer_of(session, it.url, tabs["Create"]))["data"]["createOpportunity"]
+        again = (await answer_of(session, it.url, tabs["Create"]))["data"]["createOpportunity"]
+        own = created["opportunity"]["id"]
+        moved = (await answer_of(session, it.url, tabs["Move"], id=own))["data"]["moveOpportunityToStage"]
+        won = (await answer_of(session, it.url, tabs["Win"], id=own))["data"]["closeOpportunity"]
+
+    assert (created["outcome"], created["opportunity"]["stage"]["name"]) == ("DONE", "First contact")
+    assert (again["outcome"], again["opportunity"]) == ("REPLAYED", created["opportunity"])
+    assert (moved["outcome"], moved["opportunity"]["stage"]["name"]) == ("DONE", "Negotiation")
+    assert (won["outcome"], won["opportunity"]["id"], won["opportunity"]["status"]) == ("DONE", own, "WON")
+
+
+async def answer_of(session: aiohttp.ClientSession, url: str, tab: Tab, **input_values: str) -> Any:
+    """What a tab is answered with; `input_values` are put into its variable `input`."""
+    variables = json.loads(tab.variables or "{}")
+    if input_values:
+        variables["input"].update(input_values)
+    async with session.post(url, json={"query": tab.query, "variables": variables}) as response:
+        return await response.json()
 
 
 @pytest.mark.browser

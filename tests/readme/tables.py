@@ -3,16 +3,20 @@
 import asyncio
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from resolvers.types.inputs import CreateOpportunityInput
+from resolvers.writing.values import graph_name
 from tests.playground import playground
 from vendors.capabilities import Capability, ListsOpportunities
 from vendors.model import OpportunityStatus
 from vendors.quality import QualityState, quality_of
 from vendors.query import Condition, Field, Operator, Pushdown, Sort
 from vendors.registry import all_vendors
+from vendors.writes import CreatesOpportunities, FieldRule
 
 CALLS = Path(__file__).parents[1] / "board" / "calls.toml"
 _WORDS = {QualityState.SUPPORTED: "yes", QualityState.UNSUPPORTED: "no", QualityState.UNCONFIRMED: "unconfirmed"}
@@ -68,6 +72,32 @@ async def pushdowns() -> str:
     names = [*_CHOICES, "`title`", *_RANGES, "`ownerIds` with `accountIds`", *_ORDERS]
     rows = [[name, *(column[index] for column in columns)] for index, name in enumerate(names)]
     return _table(["", *(vendor.label for vendor in all_vendors().values())], rows)
+
+
+async def inputs() -> str:
+    """Vendors by what a new opportunity requires and may have, as their clients tell forms."""
+    columns: list[dict[str, str]] = []
+    for key in all_vendors():
+        async with playground(key) as it:
+            client = it.crm.client
+            assert isinstance(client, CreatesOpportunities)
+            rules = await client.create_fields()
+            said = {f"`{graph_name(rule.name, it.crm)}`": _rule(rule) for rule in rules}
+            own = [name for name in said if name.startswith(f"`{key}.")]
+            columns.append({**said, "an input of its own": f"`{key}`, {len(own)} keys"})
+    names = [f"`{_camel(item.name)}`" for item in fields(CreateOpportunityInput) if item.name not in {"crm", *all_vendors()}]
+    rows = [[name, *(column[name] for column in columns)] for name in [*names, "an input of its own"]]
+    return _table(["", *(vendor.label for vendor in all_vendors().values())], rows)
+
+
+def _rule(rule: FieldRule) -> str:
+    words = "required" if rule.is_required else "yes" if rule.is_allowed else ""
+    return words if rule.max_length is None else f"{words}, {rule.max_length:,} characters"
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(word.capitalize() for word in others)
 
 
 _Ask = Callable[[Sequence[Condition], Sort | None], Pushdown]
@@ -133,4 +163,4 @@ def _is_sorted(ask: _Ask, field: Field) -> bool:
 
 
 if __name__ == "__main__":
-    print(capabilities(), asyncio.run(pushdowns()), calls(), sep="\n\n")  # noqa: T201  # it is there to be pasted
+    print(capabilities(), asyncio.run(pushdowns()), asyncio.run(inputs()), calls(), sep="\n\n")  # noqa: T201  # it is there to be pasted

@@ -11,11 +11,13 @@ from typing import Any
 
 import aiohttp
 import pytest
+from pydantic import BaseModel
 
-from server.config import CrmSettings, parse_config
+from server.config import CrmSettings, ServerSettings, parse_config
 from tests.live import Live, live
 from tests.readme import tables
 from vendors.registry import all_vendors
+from vendors.sandbox import Fault
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -41,7 +43,8 @@ async def running() -> AsyncGenerator[Live, None]:
         yield it
 
 
-QUERIES = followed_by_json("graphql")
+UNANSWERED = "mutation Unanswered"
+QUERIES = [(query, answer) for query, answer in followed_by_json("graphql") if not query.startswith(UNANSWERED)]
 
 
 @pytest.mark.parametrize(("query", "expected"), QUERIES, ids=[query.split()[1] for query, _ in QUERIES])
@@ -54,7 +57,35 @@ async def test_every_query_gives_the_answer_that_stands_below_it(query: str, exp
 
 
 def test_every_query_has_an_answer_below_it() -> None:
-    assert len(QUERIES) == len(blocks("graphql")) == 4
+    assert len(QUERIES) == len(blocks("graphql")) - 1 == 8
+
+
+async def test_a_write_without_an_answer_goes_as_it_is_told(running: Live) -> None:
+    """The connection is cut while the CRM answers: it has written, and nobody has heard it."""
+    [place] = [number for number, (kind, text) in enumerate(BLOCKS) if kind == "graphql" and text.startswith(UNANSWERED)]
+    query, *told_answers = [text for _, text in BLOCKS[place : place + 3]]
+    control = running.sandboxes["dach"].control
+    control.faults.append(Fault(kind="reset_mid_body", match="POST Opportunities", times=1))
+
+    answers = [await answer_to(query, running) for _ in told_answers]
+    candidate = answers[1]["data"]["createOpportunity"]["candidates"][0]["id"]
+    adopted = await answer_to(query, running, resolution={"adopt": candidate})
+    replayed = await answer_to(query, running)
+
+    for answer, told_answer in zip(answers, told_answers, strict=True):
+        assert without_new_id(answer) == without_new_id(json.loads(told_answer))
+    assert [answer["data"]["createOpportunity"]["outcome"] for answer in (adopted, replayed)] == ["ADOPTED", "REPLAYED"]
+    assert [call.operation for call in control.calls if call.method != "GET"] == ["POST Opportunities"]
+
+
+def without_new_id(answer: Any) -> Any:
+    """An answer without the id that the sandbox has made up, and without warnings."""
+    answer.pop("extensions", None)
+    payload = answer["data"]["createOpportunity"]
+    candidates: list[dict[str, Any]] = [] if payload is None else payload["candidates"]
+    for candidate in candidates:
+        assert candidate.pop("id")
+    return answer
 
 
 async def test_every_mistake_gives_what_its_table_says(running: Live) -> None:
@@ -73,8 +104,9 @@ def told(answer: Any) -> str | None:
     return None if answer["data"]["opportunities"]["nodes"] else "no rows"
 
 
-async def answer_to(query: str, running: Live) -> Any:
-    async with aiohttp.ClientSession() as session, session.post(running.url, json={"query": query}) as response:
+async def answer_to(query: str, running: Live, **variables: object) -> Any:
+    request = {"query": query, "variables": variables}
+    async with aiohttp.ClientSession() as session, session.post(running.url, json=request) as response:
         return await response.json()
 
 
@@ -118,7 +150,28 @@ def test_the_settings_of_scans_have_the_defaults_that_stand_there() -> None:
     }
 
 
+def test_the_settings_of_writes_exist_and_have_the_defaults_that_stand_there() -> None:
+    models: dict[str, type[BaseModel]] = {"server": ServerSettings, "crms.x": CrmSettings}
+    models |= {key: vendor.settings for key, vendor in all_vendors().items()}
+    rows = re.findall(r"^\| (`(?:\w+)\.[\w.]+`[^|]*) \| ([^|]*)\| [^|]+ \|$", README, re.MULTILINE)
+    assert len(rows) == 9
+
+    for names, default in rows:
+        for name in re.findall(r"`([\w.]+)`", names):
+            place, _, setting = name.rpartition(".")
+            field = models[place].model_fields[setting]
+            assert default.strip(" `") == written(field.default), name
+
+
+def written(default: object) -> str:
+    """A default as the README writes it; nothing where there is none."""
+    if default is None or default == ():
+        return ""
+    return f"{default:g}" if isinstance(default, float) else str(default).lower()
+
+
 async def test_the_tables_are_those_of_the_data() -> None:
+    assert await tables.inputs() in README, "python -m tests.readme.tables prints it"
     assert await tables.pushdowns() in README, "python -m tests.readme.tables prints it"
     assert tables.capabilities() in README, "python -m tests.readme.tables prints it"
     assert tables.calls() in README, "python -m tests.readme.tables prints it"
