@@ -82,6 +82,7 @@ class _Change:
         kind: What its input becomes.
         plan: Plans it, given the client, the record as it is now, and the values.
         refusals: What can be refused without reading anything.
+        is_proven: Whether the record as it is now, or its absence, proves that it has happened.
     """
 
     name: str
@@ -90,6 +91,7 @@ class _Change:
     kind: type[Any]
     plan: Callable[[Any, Opportunity, Any], Awaitable[WritePlan]]
     refusals: Callable[[Crm, Any], Sequence[Refusal]] = lambda _crm, _client: ()
+    is_proven: Callable[[Opportunity | None], bool] = lambda _current: False
 
 
 async def create_opportunity(
@@ -117,6 +119,7 @@ async def create_opportunity(
     write = Write(
         crm=crm,
         name="createOpportunity",
+        loader="opportunities_by_ref",
         input=as_json(input),
         plan=plan,
         look_up=lambda since: created_opportunities(context, crm, new, since, correlation),
@@ -190,6 +193,7 @@ async def delete_opportunity(
         protocol=DeletesOpportunities,
         kind=OpportunityValues,
         plan=lambda client, current, _: client.plan_delete(current),
+        is_proven=lambda current: current is None or current.is_deleted,
     )
     return await _changed(info, change, input, _Asked(idempotency_key, dry_run, resolution))
 
@@ -212,7 +216,14 @@ async def create_account(
         client = supported(crm.client, CreatesAccounts, crm=crm.key, what="create accounts")
         return values.refusals or await client.plan_create_account(new)
 
-    write = Write(crm=crm, name="createAccount", input=as_json(input), plan=plan, look_up=lambda _: created_accounts(context, crm, new))
+    write = Write(
+        loader="accounts_by_ref",
+        crm=crm,
+        name="createAccount",
+        input=as_json(input),
+        plan=plan,
+        look_up=lambda _: created_accounts(context, crm, new),
+    )
     return await _performed(context, write, "Account", _Asked(idempotency_key, dry_run, resolution))
 
 
@@ -234,7 +245,14 @@ async def create_contact(
         client = supported(crm.client, CreatesContacts, crm=crm.key, what="create contacts")
         return values.refusals or await client.plan_create_contact(new)
 
-    write = Write(crm=crm, name="createContact", input=as_json(input), plan=plan, look_up=lambda _: created_contacts(context, crm, new))
+    write = Write(
+        loader="contacts_by_ref",
+        crm=crm,
+        name="createContact",
+        input=as_json(input),
+        plan=plan,
+        look_up=lambda _: created_contacts(context, crm, new),
+    )
     return await _performed(context, write, "Contact", _Asked(idempotency_key, dry_run, resolution))
 
 
@@ -266,8 +284,15 @@ async def _changed(info: Info, change: _Change, given: Any, asked: _Asked) -> Ou
     async def the_record_itself(_: float) -> Sequence[Ref]:
         return [ref]
 
-    write = Write(crm=crm, name=change.name, input=as_json(given), plan=planned, look_up=the_record_itself, changes=ref)
-    return await _performed(context, write, "Opportunity", asked)
+    write = Write(
+        loader="opportunities_by_ref", crm=crm, name=change.name, input=as_json(given), plan=planned, look_up=the_record_itself, changes=ref
+    )
+    # One change of a record after the other: what is expected of it, and what is kept of it, is read before it is written.
+    async with context.ledger.turn(f"record {ref.crm} {ref.local_id}"):
+        made = await _performed(context, write, "Opportunity", asked)
+        if made.outcome is WriteOutcome.UNKNOWN and made.candidates is not None and change.is_proven(await _current(crm, ref)):
+            return await perform(context, write, Order(idempotency_key=asked.idempotency_key, adopt=ref.local_id))
+    return made
 
 
 async def _performed(context: Context, write: Write, type_name: str, asked: _Asked, *, is_certain: bool = False) -> Outcome:

@@ -37,9 +37,9 @@ def create_server(config: Config, *, tabs: Sequence[Tab] = PLAIN_TABS) -> Starle
     """
     running: list[ContextMaker] = []
     store = opened_store(config.server.store_dir)
-    ledger = SqliteLedger(store, process=uuid4().hex, days=config.server.ledger_days)
+    ledger = SqliteLedger(store.path, process=uuid4().hex, days=config.server.ledger_days)
     given = config.server.cursor_key
-    cursors = SignedCursors(kept_cursor_key(store) if given is None else given.get_secret_value().encode())
+    cursors = SignedCursors(kept_cursor_key(store.path) if given is None else given.get_secret_value().encode())
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None, None]:
@@ -61,6 +61,7 @@ def create_server(config: Config, *, tabs: Sequence[Tab] = PLAIN_TABS) -> Starle
             running.clear()
             await indexes.close()
             ledger.close()
+            store.close()
 
     def context_factory(connection: HTTPConnection, connection_params: Mapping[str, object]) -> Context:
         del connection, connection_params

@@ -1,21 +1,39 @@
 """The directory that holds what outlives the process."""
 
+import fcntl
 import os
 import secrets
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from vendors.errors import ConfigError
 
+_LOCK_FILE: Final = "lock"
 _KEY_FILE: Final = "cursor.key"
 _KEY_BYTES: Final = 32
 
 
-def opened_store(path: Path) -> Path:
-    """Make the directory if there is none, for its owner alone.
+class Store:
+    """The directory, for one process at a time: two that write under one idempotency key would not know of each other.
+
+    Attributes:
+        path: The directory.
+    """
+
+    def __init__(self, path: Path, lock: BinaryIO) -> None:
+        self.path = path
+        self._lock = lock
+
+    def close(self) -> None:
+        """Let another process have it."""
+        self._lock.close()
+
+
+def opened_store(path: Path) -> Store:
+    """Make the directory if there is none, for its owner alone, and keep others out of it.
 
     Raises:
-        ConfigError: It cannot be made or written to.
+        ConfigError: It cannot be made or written to, or another process has it.
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -25,7 +43,15 @@ def opened_store(path: Path) -> Path:
         ) from None
     if not os.access(path, os.W_OK | os.X_OK):
         raise ConfigError(f"server.store_dir: {path} cannot be written to; name a directory that the server may write to")
-    return path
+    lock = (path / _LOCK_FILE).open("wb")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process, however it ends
+    except OSError:
+        lock.close()
+        raise ConfigError(
+            f"server.store_dir: {path} is in use by another server; end that one, or name another directory (servers may share cursor_key)"
+        ) from None
+    return Store(path, lock)
 
 
 def kept_cursor_key(store: Path) -> bytes:

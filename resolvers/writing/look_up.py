@@ -63,18 +63,18 @@ async def created_accounts(context: "Context", crm: Crm, values: AccountValues) 
 
 
 async def created_contacts(context: "Context", crm: Crm, values: ContactValues) -> list[Ref]:
-    """The contacts that a create may have made, by e-mail address where it was given, else by name."""
-    if isinstance(values.email, str) and values.email:
-        return await _found(context, crm, CONTACTS, [_texts(email=values.email)])
+    """The contacts that a create may have made, by e-mail address or name: some vendors are told the address in a second call."""
     parts = [part for part in (values.first_name, values.last_name) if isinstance(part, str)]
-    return await _found(context, crm, CONTACTS, [_texts(record_name=" ".join(parts))])
+    return await _found(context, crm, CONTACTS, [_texts(record_name=" ".join(parts), email=values.email)])
 
 
 def _texts(*, record_name: object = UNSET, email: object = UNSET) -> Criterion:
-    wanted = {attribute: _folded(text) for attribute, text in (("name", record_name), ("email", email)) if isinstance(text, str)}
+    """That one of the texts that were given is there."""
+    given = {attribute: _folded(text) for attribute, text in (("name", record_name), ("email", email)) if isinstance(text, str)}
+    wanted = {attribute: text for attribute, text in given.items() if text}
     return Criterion(
         label="texts",
-        matches=lambda record: all(_folded(getattr(record, attribute) or "") == text for attribute, text in wanted.items()),
+        matches=lambda record: any(_folded(getattr(record, attribute) or "") == text for attribute, text in wanted.items()),
         columns=frozenset(wanted),
     )
 

@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cache
 from typing import Any, Final, cast
 
@@ -74,9 +75,9 @@ class Values:
             self._check_contacts(values)
         return kind(**values)
 
-    def ids(self, key: str, texts: Iterable[str], type_name: str) -> tuple[str, ...]:
+    def ids(self, texts: Iterable[str], type_name: str, *path: str) -> tuple[str, ...]:
         """The local ids of global ids, those that are wrong left out."""
-        found = [self.local_id(text, type_name, key, str(index)) for index, text in enumerate(texts)]
+        found = [self.local_id(text, type_name, *path, str(index)) for index, text in enumerate(texts)]
         return tuple(local_id for local_id in found if isinstance(local_id, str))
 
     def local_id(self, text: str, type_name: str, *path: str) -> str | Unset:
@@ -96,7 +97,7 @@ class Values:
         if key in _ID_TYPES and value is not None:
             type_name = _ID_TYPES[key]
             if isinstance(value, list):
-                return self.ids(key, cast("Sequence[str]", value), type_name)
+                return self.ids(cast("Sequence[str]", value), type_name, key)
             return self.local_id(value, type_name, key)
         if key in {"add_contacts", "remove_contacts"}:
             return ()
@@ -137,9 +138,9 @@ class Values:
             if given is strawberry.UNSET:
                 values[item.name] = UNSET
             elif related is not None and given is not None:
-                key = ".".join(here)
+                is_list = isinstance(given, list)
                 values[item.name] = (
-                    self.ids(key, cast("Sequence[str]", given), related) if isinstance(given, list) else self.local_id(key, given, related)
+                    self.ids(cast("Sequence[str]", given), related, *here) if is_list else self.local_id(given, related, *here)
                 )
             else:
                 values[item.name] = self._plain(given, own, here)
@@ -183,6 +184,8 @@ def as_json(given: Any) -> Any:
     if dataclasses.is_dataclass(given):
         parts = {item.name: getattr(given, item.name) for item in dataclasses.fields(given)}
         return {name: as_json(part) for name, part in parts.items() if part is not strawberry.UNSET}
+    if isinstance(given, Decimal):
+        return format(given.normalize(), "f")  # 1.50 is 1.5
     return [as_json(item) for item in cast("Sequence[Any]", given)] if isinstance(given, list) else given
 
 

@@ -69,6 +69,7 @@ class Write:
     Args:
         crm: The Crm.
         name: Name of the mutation.
+        loader: Name of the loader that reads what it makes.
         input: Its input as JSON, which a repetition must have as well.
         plan: Checks and plans it; a refusal may come instead.
         look_up: Finds the records that it may have made, since that moment in seconds since 1970.
@@ -77,6 +78,7 @@ class Write:
 
     crm: Crm
     name: str
+    loader: str
     input: object
     plan: Callable[[], Awaitable[WritePlan | Sequence[Refusal]]]
     look_up: Callable[[float], Awaitable[Sequence[Ref]]]
@@ -148,7 +150,9 @@ async def _begun(context: "Context", key: str, digest: str) -> Entry | None:
         raise
 
 
-async def _again(context: "Context", write: Write, order: Order, entry: Entry | None, *, key: str, digest: str) -> Outcome | None:
+async def _again(  # noqa: PLR0911  # every case of a repetition
+    context: "Context", write: Write, order: Order, entry: Entry | None, *, key: str, digest: str
+) -> Outcome | None:
     """What a repetition of a write is answered with; None when it has to be made after all."""
     if entry is None:
         await context.ledger.withdrawn(key)
@@ -164,6 +168,12 @@ async def _again(context: "Context", write: Write, order: Order, entry: Entry | 
         return None
     if order.adopt is not None:
         ref = Ref(write.crm.key, order.adopt)
+        if write.changes is None and await getattr(context.loaders, write.loader).load(ref) is None:
+            message = "There is no such record; adopt one of `candidates`."
+            return Outcome(
+                outcome=WriteOutcome.REFUSED,
+                user_errors=[Refusal(path=["resolution", "adopt"], code=UserErrorCode.NOT_FOUND, message=message)],
+            )
         await _note_done(context, key, ref, ())
         return Outcome(outcome=WriteOutcome.ADOPTED, ref=ref)
     candidates = await _candidates(context, write, entry)

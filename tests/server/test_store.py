@@ -18,19 +18,23 @@ def configured(folder: Path, **server: object) -> ServerSettings:
 
 
 def test_a_cursor_is_taken_after_a_restart(tmp_path: Path) -> None:
-    store = opened_store(tmp_path / "deep" / "store")
+    opened = opened_store(tmp_path / "deep" / "store")
+    store = opened.path
 
     cursor = SignedCursors(kept_cursor_key(store)).seal(b"a place")
 
     assert SignedCursors(kept_cursor_key(store)).open(cursor) == b"a place"
+    opened.close()
 
 
 def test_the_key_is_for_its_owner_alone(tmp_path: Path) -> None:
-    store = opened_store(tmp_path / "store")
+    opened = opened_store(tmp_path / "store")
+    store = opened.path
     kept_cursor_key(store)
 
     assert stat.S_IMODE((store / "cursor.key").stat().st_mode) == 0o600
     assert stat.S_IMODE(store.stat().st_mode) == 0o700
+    opened.close()
 
 
 def test_a_file_that_is_no_key_says_what_to_do(tmp_path: Path) -> None:
@@ -67,3 +71,12 @@ def test_a_short_key_of_cursors_is_refused_without_being_told(tmp_path: Path) ->
         parse_config({"server": {"cursor_key_env": "KEY"}, "crms": {"it": CRM}}, {"C": "code", "KEY": "tooshort"}, folder=tmp_path)
 
     assert "tooshort" not in str(caught.value)
+
+
+def test_a_store_is_for_one_server_at_a_time(tmp_path: Path) -> None:
+    first = opened_store(tmp_path)
+
+    with pytest.raises(ConfigError, match="in use by another server"):
+        opened_store(tmp_path)
+    first.close()
+    opened_store(tmp_path).close()

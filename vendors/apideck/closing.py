@@ -39,23 +39,23 @@ def closing_draft(
     else:
         draft.put("status", word, ("status",))
     if values.status is OpportunityStatus.OPEN:
-        _write_opening(draft, values)
+        _write_opening(draft, values, current)
     else:
-        _write_outcome(draft, values, today)
+        _write_outcome(draft, values, current, today)
     for status, reason in ((OpportunityStatus.WON, current.won_reason), (OpportunityStatus.LOST, current.loss_reason)):
         if status is not values.status:
             _clear_reason(draft, _REASONS[status], reason)
     return draft
 
 
-def _write_outcome(draft: Draft, values: StatusValues, today: date | None) -> None:
+def _write_outcome(draft: Draft, values: StatusValues, current: Opportunity, today: date | None) -> None:
     name = _REASONS[values.status]
     draft.put(f"{name}_id", values.reason_id, ("reason_id",))
     draft.put(name, values.reason_detail, ("reason_detail",))
     if values.closed_on is None:
         # Source: Apideck CRM API, schema Opportunity, close_date: if it is null, the opportunity is not closed yet.
         draft.refuse(("closed_on",), RuleCode.REQUIRED, "Give the day, or leave this out for today.")
-    else:
+    elif not isinstance(values.closed_on, Unset) or current.status is not values.status:  # one that was closed so before keeps its day
         # Source: Apideck CRM API, "Dates": all of them are in UTC.
         day = today if isinstance(values.closed_on, Unset) else values.closed_on
         if day is None:
@@ -64,11 +64,12 @@ def _write_outcome(draft: Draft, values: StatusValues, today: date | None) -> No
             draft.put("close_date", day.isoformat(), ("closed_on",))
 
 
-def _write_opening(draft: Draft, values: StatusValues) -> None:
+def _write_opening(draft: Draft, values: StatusValues, current: Opportunity) -> None:
     for attribute in ("reason_id", "reason_detail", "closed_on"):
         if isinstance(getattr(values, attribute), str | date):
             draft.refuse((attribute,), RuleCode.CONTRADICTION, "Leave this out: an open opportunity was neither won nor lost.")
-    if "expected_close_date" not in draft.demanded:
+    # Of an open opportunity it is the day on which it is expected to close.
+    if "expected_close_date" not in draft.demanded and current.status is not OpportunityStatus.OPEN:
         draft.put("close_date", None, ("closed_on",))
 
 

@@ -46,6 +46,10 @@ class Draft:
         """Write a value: None clears the field where there is one, UNSET leaves it alone."""
         if isinstance(value, Unset) or (value is None and self.is_new):
             return
+        is_blank = isinstance(value, str) and not value.strip()
+        if is_blank and path[0] in self.demanded:
+            self.refuse(path, RuleCode.REQUIRED, "Give a text that is not blank.")
+            return
         if value is None and path[0] in self.demanded:
             self.refuse(path, RuleCode.REQUIRED, "Give a value: this cannot be cleared in the CRM.")
             return

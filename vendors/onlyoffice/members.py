@@ -102,6 +102,8 @@ def _persons_after(values: OpportunityValues, own: OnlyofficeOpportunityFields |
     """The persons, the primary one of them, and whether that one is only the first and was not named."""
     now = [] if own is None else [base.id for base in persons_of(own)]
     is_replaced = not isinstance(values.contact_ids, Unset)
+    if not {*values.add_contact_ids}.isdisjoint(values.remove_contact_ids):
+        rules.breaks(("remove_contact_ids",), RuleCode.CONTRADICTION, "Either add a contact or take it out.")
     persons = _many(values.contact_ids) if is_replaced else [*now, *values.add_contact_ids]
     persons = [local_id for local_id in persons if local_id not in values.remove_contact_ids]
     primary = values.primary_contact_id

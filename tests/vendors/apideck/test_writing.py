@@ -29,6 +29,7 @@ from vendors.writes import (
     DeletesOpportunities,
     MovesOpportunities,
     OpportunityValues,
+    RuleCode,
     StatusValues,
     UpdatesOpportunities,
 )
@@ -148,7 +149,7 @@ async def test_a_title_is_all_that_a_create_sends_where_no_more_is_given() -> No
     empty = own(**dict.fromkeys(item.name for item in fields(ApideckOpportunityInput)))
     given: dict[str, Any] = {**nothing, "extension": empty, "custom_fields": {"a": None}}
     async with ground() as made:
-        assert await made.make(await made.client.plan_create(OpportunityValues(title="", **given))) == {"title": ""}
+        assert await made.make(await made.client.plan_create(OpportunityValues(title="y", **given))) == {"title": "y"}
         assert await made.make(await made.client.plan_create(OpportunityValues(title="x"))) == {"title": "x"}
         assert made.sandbox.control.operations() == ["opportunitiesAdd", "opportunitiesAdd"]
 
@@ -434,7 +435,7 @@ async def test_a_company_is_created_with_what_is_given() -> None:
     values = AccountValues(name="Öl & Söhne", email="jo@oel.example", phone="+49 40 1", website="https://oel.example", owner_id=ANNA)
     async with ground() as made:
         body = await made.make(await made.client.plan_create_account(values))
-        plain = await made.make(await made.client.plan_create_account(AccountValues(name="", email=None, owner_id=None)))
+        plain = await made.make(await made.client.plan_create_account(AccountValues(name="x", email=None, owner_id=None)))
 
     assert body == {
         "name": "Öl & Söhne",
@@ -443,7 +444,7 @@ async def test_a_company_is_created_with_what_is_given() -> None:
         "websites": [{"url": "https://oel.example", "type": "primary"}],
         "owner_id": ANNA,
     }
-    assert plain == {"name": ""}
+    assert plain == {"name": "x"}
 
 
 async def test_a_contact_is_created_with_what_is_given() -> None:
@@ -556,3 +557,25 @@ def test_every_field_that_the_document_lets_be_written_can_be_and_no_other() -> 
 
     assert unified | set(wire_names(ApideckOpportunityInput).values()) | {"pass_through"} == writable
     assert {code for code in properties["currency"]["enum"] if code} - {"UNKNOWN_CURRENCY"} == CURRENCIES
+
+
+@pytest.mark.parametrize("blank", ["", "   ", "\n"])
+async def test_a_blank_text_is_none_where_one_is_demanded(blank: str) -> None:
+    async with ground() as made:
+        deal = await made.client.plan_create(OpportunityValues(title=blank))
+        account = await made.client.plan_create_account(AccountValues(name=blank))
+
+        assert [(violation.path, violation.code) for violation in deal.violations] == [(("title",), RuleCode.REQUIRED)]
+        assert [(violation.path, violation.code) for violation in account.violations] == [(("name",), RuleCode.REQUIRED)]
+        assert not made.sent
+
+
+async def test_what_is_so_already_keeps_its_day() -> None:
+    async with ground() as made:
+        deal = await made.deal(LIGHTS)
+        assert deal.status is OpportunityStatus.OPEN
+        opened = await made.client.plan_close(deal, StatusValues(status=OpportunityStatus.OPEN))
+        await made.make(await made.client.plan_close(deal, StatusValues(status=OpportunityStatus.WON, closed_on=date(2026, 11, 20))))
+        won = await made.client.plan_close(await made.deal(LIGHTS), StatusValues(status=OpportunityStatus.WON))
+
+    assert all(b"close_date" not in (request.body or b"") for plan in (opened, won) for request in plan.requests)

@@ -1,0 +1,42 @@
+"""Changes of one record that are asked for at the same time."""
+
+import asyncio
+from datetime import date
+
+from resolvers.node_id import encode
+from tests.contract.test_writes import an_open_one, read
+from tests.playground import playground
+from tests.resolvers.graph import Graph
+
+
+async def test_changes_of_one_record_are_made_one_after_the_other() -> None:
+    update = """mutation($input: UpdateOpportunityInput!) { updateOpportunity(input: $input) { outcome userErrors { code } } }"""
+    for vendor in ("onlyoffice", "apideck"):  # the one replaces the whole record, the other repeats the title
+        async with playground(vendor) as ground:
+            graph = Graph({ground.crm.key: ground})
+            record = await an_open_one(ground)
+            ground.control.latency_seconds = 0.05
+            node = encode("Opportunity", record.ref)
+
+            await asyncio.gather(
+                graph.data(update, input={"id": node, "title": "Another title"}),
+                graph.data(update, input={"id": node, "expectedCloseDate": "2027-05-10"}),
+            )
+
+            after = await read(ground, record.local_id)
+        assert after is not None
+        assert (after.title, after.expected_close_date) == ("Another title", date(2027, 5, 10)), vendor
+
+
+async def test_of_two_who_expect_the_same_one_is_refused() -> None:
+    update = """mutation($id: ID!, $title: String!, $revision: String!) {
+        updateOpportunity(input: {id: $id, title: $title, expected: {revision: $revision}}) { outcome userErrors { code } } }"""
+    async with playground("pipeliner") as ground:
+        graph = Graph({ground.crm.key: ground})
+        record = await an_open_one(ground)
+        ground.control.latency_seconds = 0.05
+        node = encode("Opportunity", record.ref)
+
+        made = await asyncio.gather(*(graph.data(update, id=node, title=f"Title {n}", revision=record.revision) for n in (1, 2)))
+
+    assert sorted(one["updateOpportunity"]["outcome"] for one in made) == ["DONE", "REFUSED"]
