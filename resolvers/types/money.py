@@ -13,7 +13,7 @@ from vendors import model
 if TYPE_CHECKING:
     from resolvers.context import Context
 
-_CURRENCY: Final = re.compile(r"[A-Z]{3}")
+CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _ACCOUNT_CURRENCY: Final = (("Account", "currency"),)
 
 TargetCurrency = Annotated[str, strawberry.argument(description="Currency to convert to, as three ISO 4217 letters such as `EUR`.")]
@@ -39,7 +39,7 @@ def checked_currency(currency: str) -> str:
     Raises:
         UserError: It has not (BAD_USER_INPUT).
     """
-    if not _CURRENCY.fullmatch(currency):
+    if not CURRENCY.fullmatch(currency):
         raise bad_input(f"`currency` must be three capital letters of ISO 4217, such as EUR, not {currency[:50]!r}.")
     return currency
 

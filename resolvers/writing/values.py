@@ -13,7 +13,8 @@ import strawberry
 from resolvers.errors import UserError
 from resolvers.node_id import decode
 from resolvers.types.enums import UserErrorCode
-from resolvers.types.inputs import class_of
+from resolvers.types.inputs import MoneyInput, class_of
+from resolvers.types.money import CURRENCY
 from vendors.extension import RELATION
 from vendors.model import Money
 from vendors.registry import Crm, all_vendors
@@ -102,7 +103,7 @@ class Values:
         if key in {"add_contacts", "remove_contacts"}:
             return ()
         if key == "amount" and value is not None:
-            return Money(amount=value.amount, currency=value.currency)
+            return self._money(value)
         if key == "custom_fields":
             return {item.key: item.value for item in value or ()}
         return tuple(cast("Sequence[Any]", value)) if isinstance(value, list) else value
@@ -113,6 +114,13 @@ class Values:
             if "contact_ids" in values and values.get(attribute):
                 message = "Give either all contacts in `contactIds`, or those to add and to take out."
                 self.refusals.append(Refusal(path=_path(key), code=UserErrorCode.CONTRADICTION, message=message))
+
+    def _money(self, value: MoneyInput) -> Money | Unset:
+        if value.currency is not None and not CURRENCY.fullmatch(value.currency):
+            message = f"Write the currency as three capital letters of ISO 4217, such as EUR, not {value.currency[:50]!r}."
+            self.refusals.append(Refusal(path=_path("amount", "currency"), code=UserErrorCode.INVALID_VALUE, message=message))
+            return UNSET
+        return Money(amount=value.amount, currency=value.currency)
 
     def _extension(self, given: Any) -> object | None:
         """The input of the Crm's own vendor; one of another vendor is a mistake."""

@@ -125,7 +125,12 @@ async def _once(context: "Context", write: Write, order: Order, key: str) -> Out
         raise
     try:
         made = await _executed(context, write, planned)
-    except (OutcomeUnknownError, asyncio.CancelledError):
+    except OutcomeUnknownError as error:
+        await asyncio.shield(context.ledger.unknown(key))
+        # The same error, with what a client can do about it.
+        message = f"{error.message} Repeat the request with the same `idempotencyKey`: it is looked up then, and not made again."
+        raise OutcomeUnknownError(message, crm=error.crm, operation=error.operation, status=error.status) from error
+    except asyncio.CancelledError:
         await asyncio.shield(context.ledger.unknown(key))
         raise
     except VendorError:

@@ -40,3 +40,14 @@ async def test_of_two_who_expect_the_same_one_is_refused() -> None:
         made = await asyncio.gather(*(graph.data(update, id=node, title=f"Title {n}", revision=record.revision) for n in (1, 2)))
 
     assert sorted(one["updateOpportunity"]["outcome"] for one in made) == ["DONE", "REFUSED"]
+
+
+async def test_a_currency_that_is_none_is_refused_alike_everywhere_and_calls_nobody() -> None:
+    create = """mutation($crm: String!) { createOpportunity(input: {crm: $crm, title: "x", amount: {amount: "1", currency: "eur"}}) {
+        userErrors { path code } } }"""
+    for vendor in ("onlyoffice", "autotask"):
+        async with playground(vendor) as ground:
+            made = await Graph({ground.crm.key: ground}).data(create, crm=ground.crm.key)
+
+            assert made["createOpportunity"]["userErrors"] == [{"path": ["input", "amount", "currency"], "code": "INVALID_VALUE"}]
+            assert ground.control.calls == []

@@ -170,5 +170,5 @@ def _problem(step: Step, error: VendorError) -> Violation:
     if isinstance(error, OutcomeUnknownError):
         message = "Look whether this part was done before trying it again; no answer tells."
     else:
-        message = "Try this part again; the portal did not do it, and did the rest."
+        message = "Change the record once more, by this part alone: the portal did the rest."
     return Violation(path=step.path, code=RuleCode.PARTLY_DONE, message=message, vendor_code=error.vendor_code)
