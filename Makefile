@@ -12,7 +12,7 @@ SYNCED := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 CHECKS := check-format check-lint check-mypy check-pyright check-imports check-schema
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-vendors test-graph check $(CHECKS) format schema graphiql lock upgrade clean
+.PHONY: help demo test test-vendors test-graph chaos check $(CHECKS) format schema graphiql lock upgrade clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -31,6 +31,9 @@ test-vendors: .venv/dev.stamp # What each vendor's adapter and sandbox do
 
 test-graph: .venv/dev.stamp # Everything else
 	$(BIN)/python -m pytest tests --ignore tests/contract --ignore tests/vendors
+
+chaos: .venv/dev.stamp ## Move 10,000 deals over all sandboxes while the server is killed again and again, and see that no event is lost
+	CHAOS_MOVES=10000 $(BIN)/python -m pytest tests/chaos
 
 check: .venv/dev.stamp ## Check format, lint, types, imports and schema.graphql
 	@$(MAKE) --no-print-directory --jobs=2 --keep-going $(SYNCED) $(CHECKS)

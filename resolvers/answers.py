@@ -1,20 +1,28 @@
 """What happens around every operation: the selection is found before it runs, and its errors and warnings are put in order after it."""
 
 import logging
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
 
 from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationDefinitionNode, get_operation_ast
+from strawberry.exceptions import MissingQueryError
 from strawberry.extensions import SchemaExtension
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionResult as StrawberryResult
 
 from resolvers.context import Context
 from resolvers.errors import is_unexpected, shown
+from resolvers.event_execution import around_events
 from resolvers.explain import explanation
 from resolvers.selection import selection_of
 from vendors.calls import MAX_WARNINGS, recording
+from vendors.errors import ErrorCode
 
 log = logging.getLogger(__name__)
+
+# Raised for requests that name nothing that can run; over a stream they come as results.
+_REQUEST_ERRORS: Final = (CannotGetOperationTypeError, InvalidOperationTypeError, MissingQueryError)
 
 
 class Answers(SchemaExtension):
@@ -33,12 +41,23 @@ class Answers(SchemaExtension):
             execution.context.selection = selection_of(schema, document, operation)
             self._begun = execution.context.clocks.monotonic()
             try:
-                with recording(execution.context.recorder):
+                with recording(execution.context.recorder), around_events(self._event):
                     yield
             finally:
                 execution.context.end()
         else:
             yield
+
+    @asynccontextmanager
+    async def _event(self) -> AsyncGenerator[None]:
+        """Do for an event what `on_execute` does for an operation; its selection is that of the operation."""
+        context = self.execution_context.context
+        self._begun = context.clocks.monotonic()
+        try:
+            with recording(context.recorder):
+                yield
+        finally:
+            context.end()
 
     def on_operation(self) -> Iterator[None]:
         """Add the errors of lists, and mask what nobody but us should read."""
@@ -74,7 +93,7 @@ class Answers(SchemaExtension):
         if not isinstance(result, ExecutionResult | StrawberryResult):
             return
         context = self.execution_context.context
-        errors: list[GraphQLError] = list(result.errors or [])
+        errors = [_request_error(error) for error in result.errors or ()]
         crms = {}
         if isinstance(context, Context):
             errors += context.list_errors
@@ -84,3 +103,9 @@ class Answers(SchemaExtension):
         for before, after in zip(errors, result.errors or [], strict=True):
             if is_unexpected(after):
                 log.error("a resolver failed at %s", after.path, exc_info=before.original_error)
+
+
+def _request_error(error: GraphQLError) -> GraphQLError:
+    if not isinstance(error.original_error, _REQUEST_ERRORS):
+        return error
+    return GraphQLError(error.message, extensions={"code": ErrorCode.BAD_USER_INPUT.value})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from graphql import GraphQLError
 
+from resolvers.changes import Changes
 from resolvers.errors import UserError
 from resolvers.listing.index import IndexStore
 from resolvers.listing.source import Source
@@ -52,6 +53,7 @@ class Context:
         clocks: The time.
         indexes: Keeps what lists have scanned.
         ledger: Keeps what became of writes.
+        changes: Keeps what happened to opportunities; None where nobody watches.
         rates: Exchange rates, the same ones for the whole operation.
         reporting_currency: The currency that amounts are compared and summed in where a query names none.
         recorder: Collects vendor calls and warnings.
@@ -61,6 +63,8 @@ class Context:
         missing_rates: Counts the amounts that could not be converted, for the answer's warnings.
         siblings: Lists that hang on several records and are read together.
         explained: How the Crms contributed to each list, by its path.
+        resume_after: The cursor that the transport says the client has come to; it counts more than the operation's own argument.
+        event_id: The cursor of the event that is being shown.
     """
 
     crms: Mapping[str, Crm]
@@ -68,6 +72,7 @@ class Context:
     clocks: Clocks
     indexes: IndexStore
     ledger: WriteLedger
+    changes: Changes | None = None
     rates: Rates = NO_RATES
     reporting_currency: str | None = None
     recorder: CallRecorder = field(default_factory=CallRecorder)
@@ -77,6 +82,8 @@ class Context:
     missing_rates: MissingRates = field(default_factory=MissingRates)
     siblings: dict[object, "Siblings"] = field(default_factory=dict[object, Any])
     explained: list[tuple[Sequence[str | int], Sequence[Source]]] = field(default_factory=list[Any])
+    resume_after: str | None = None
+    event_id: str | None = None
     _loaders: Loaders | None = None
 
     @property
@@ -100,6 +107,14 @@ class Context:
             explained=[],
             _loaders=None,
         )
+
+    def begin_event(self, event_id: str) -> None:
+        """Begin anew for the next event of a subscription, which is shown after the one before: nothing of that one may be seen in it."""
+        fresh = self.detached()
+        self.event_id = event_id
+        self.recorder.clear()
+        self.list_errors, self.warning_paths, self.missing_rates = fresh.list_errors, fresh.warning_paths, fresh.missing_rates
+        self.siblings, self.explained, self._loaders = fresh.siblings, fresh.explained, None
 
     def place_warnings(self, warnings: Iterable[Warned], path: Sequence[str | int]) -> None:
         """Note in which list warnings came up; the first one counts."""

@@ -22,7 +22,9 @@ from resolvers.types.inputs import (
     UpdateOpportunityInput,
 )
 from resolvers.types.payloads import AccountPayload, ContactPayload, OpportunityPayload
-from resolvers.writing.look_up import correlation_of, created_accounts, created_contacts, created_opportunities
+from resolvers.writing.beforehand import told_beforehand
+from resolvers.writing.correlation import correlation_of, is_taken, told_of_the_setting
+from resolvers.writing.look_up import created_accounts, created_contacts, created_opportunities
 from resolvers.writing.values import Refusal, Values, as_json
 from resolvers.writing.work import Order, Outcome, Write, perform
 from vendors.capabilities import ReadsOpportunities, supported
@@ -50,7 +52,8 @@ IdempotencyKey = Annotated[
     str | None,
     strawberry.argument(
         description="What makes repeating the request harmless: the same key with the same input gives the same result without a second"
-        " write. A random UUID for each new write does."
+        " write. A random UUID for each new write does. A part that was not done (PARTLY_DONE) is a write of its own: change the record by"
+        " that part, under a new key."
     ),
 ]
 DryRun = Annotated[bool, strawberry.argument(description="Whether to only check: `vendorRequests` are what would be sent.")]
@@ -109,12 +112,17 @@ async def create_opportunity(
     new: OpportunityValues = values.of(input, OpportunityValues)
     correlation = None
     if crm.correlation_field is not None and idempotency_key is not None:
-        correlation = crm.correlation_field, correlation_of(idempotency_key)
-        new = dataclasses.replace(new, custom_fields={**new.custom_fields, correlation[0]: correlation[1]})
+        if crm.correlation_field in new.custom_fields:
+            values.refusals.append(is_taken(crm))
+        else:
+            correlation = crm.correlation_field, correlation_of(idempotency_key)
+            new = dataclasses.replace(new, custom_fields={**new.custom_fields, correlation[0]: correlation[1]})
 
     async def plan() -> Plan:
         client = supported(crm.client, CreatesOpportunities, crm=crm.key, what="create opportunities")
-        return values.refusals or await client.plan_create(new)
+        if values.refusals:
+            return [*values.refusals, *await told_beforehand(crm, client, new, values.refusals)]
+        return await client.plan_create(new)
 
     write = Write(
         crm=crm,
@@ -125,7 +133,8 @@ async def create_opportunity(
         look_up=lambda since: created_opportunities(context, crm, new, since, correlation),
     )
     asked = _Asked(idempotency_key, dry_run, resolution)
-    return await _performed(context, write, "Opportunity", asked, is_certain=correlation is not None)
+    made = await _performed(context, write, "Opportunity", asked, is_certain=correlation is not None)
+    return made if correlation is None else told_of_the_setting(made, crm)
 
 
 async def update_opportunity(

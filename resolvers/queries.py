@@ -16,7 +16,10 @@ from resolvers.listing.request import DEFAULT_FIRST
 from resolvers.loaders.pipelines import pipelines_of
 from resolvers.node_id import NodeId, decode
 from resolvers.relation import ASSUMED_SIZE
+from resolvers.stage_changes import DEFAULT_FIRST as DEFAULT_FIRST_CHANGES
+from resolvers.stage_changes import stage_changes
 from resolvers.types.account import Account
+from resolvers.types.change import StageChangeConnection
 from resolvers.types.connection import AccountConnection, ContactConnection, OpportunityConnection, UserConnection
 from resolvers.types.contact import Contact
 from resolvers.types.crm import Crm
@@ -128,6 +131,12 @@ class Query:
         " for a while. A CRM that fails is told in `sources` and by `isComplete`.",
     )
     explain: ListPlan | None = explain_field
+    stage_changes: StageChangeConnection | None = strawberry.field(
+        resolver=stage_changes,
+        description="Changes of stage or status of opportunities of all CRMs, as far as they were seen and are kept, oldest first: from the"
+        " oldest one that is kept, or behind `after`. It calls no vendor but for what is asked of the opportunities.",
+        metadata={ASSUMED_SIZE: DEFAULT_FIRST_CHANGES},
+    )
     accounts: AccountConnection | None = strawberry.field(
         resolver=lists.accounts,
         description="Accounts of all CRMs in one list, each CRM's in its vendor's native order.",

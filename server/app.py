@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
@@ -17,9 +17,12 @@ from server import graphiql
 from server.http import pages
 from server.http.csrf import PREFLIGHT_HEADERS
 from server.http.guard import GuardMiddleware, JsonCorsMiddleware
+from server.http.media import MULTIPART
 from server.http.middleware import HeaderSizeMiddleware, RequestIdMiddleware
+from server.http.operations import ContextFactory
 from server.http.settings import HttpSettings
-from server.http.view import ContextFactory, GraphQLView
+from server.http.transport_sse import LAST_EVENT_ID
+from server.http.view import GraphQLView
 
 ENDPOINT = "/graphql"
 
@@ -36,9 +39,12 @@ def create_app(
     settings: HttpSettings,
     ready: Callable[[], bool],
     default_tabs: Sequence[graphiql.Tab] = (),
+    further_routes: Sequence[BaseRoute] = (),
     lifespan: Lifespan | None = None,
 ) -> Starlette:
     """Put the application together.
+
+    What has to end before the server can stop is in the application's `state.on_stop`, a list of `StopHook` for `GraphServer`.
 
     Args:
         schema: The schema; pass `server.limits.operation_extensions` among its extensions, or nothing limits an operation.
@@ -46,6 +52,7 @@ def create_app(
         settings: Sizes, origins and switches of the HTTP side.
         ready: Whether `/readyz` says yes.
         default_tabs: Queries that GraphiQL opens with.
+        further_routes: What else is served.
         lifespan: What is opened before the first request and closed after the last.
     """
 
@@ -59,6 +66,7 @@ def create_app(
         WebSocketRoute(ENDPOINT, view),
         Route("/healthz", pages.healthz),
         Route("/readyz", pages.readyz(ready)),
+        *further_routes,
     ]
     if settings.graphiql and graphiql.is_built():
         routes.append(Mount(f"{ENDPOINT}/assets", _Assets(directory=graphiql.assets_dir())))
@@ -68,6 +76,7 @@ def create_app(
         exception_handlers={HTTPException: pages.http_error, Exception: pages.server_error},
         lifespan=lifespan or _nothing_to_open,
     )
+    app.state.on_stop = [view.stop]
     app.router.redirect_slashes = False  # a redirect would be an answer without JSON
     return app
 
@@ -90,12 +99,17 @@ def _middleware(settings: HttpSettings) -> list[Middleware]:
             JsonCorsMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=("GET", "POST"),
-            allow_headers=("authorization", "content-type", "x-request-id", *PREFLIGHT_HEADERS),
+            allow_headers=("authorization", "content-type", "x-request-id", LAST_EVENT_ID, *PREFLIGHT_HEADERS),
             expose_headers=("x-request-id",),
             max_age=_CORS_MAX_AGE_SECONDS,
         ),
         Middleware(HeaderSizeMiddleware, settings=settings),
-        Middleware(GZipMiddleware, minimum_size=settings.gzip_minimum_bytes, compresslevel=_GZIP_LEVEL),
+        Middleware(
+            GZipMiddleware,
+            minimum_size=settings.gzip_minimum_bytes,
+            compresslevel=_GZIP_LEVEL,
+            exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, MULTIPART),  # streams, the other kind of which is among the defaults
+        ),
     ]
 
 

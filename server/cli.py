@@ -60,6 +60,9 @@ def _parser() -> ArgumentParser:
     demo.add_argument(
         "--sandbox-port-base", type=_port, default=8101, metavar="PORT", help="first port of the sandboxes (8101); 0 takes free ones"
     )
+    demo.add_argument(
+        "--pace", type=_pace, default=4.0, metavar="SECONDS", help="move a deal of each sandbox every so many seconds (4); 0 for none"
+    )
     _add_scale(demo)
 
     sandbox = command("sandbox", "server.commands.sandbox", "Run the sandbox of one vendor, or of all.", ends_by_interrupt=True)
@@ -77,11 +80,32 @@ def _parser() -> ArgumentParser:
     )
     sandbox.add_argument("--list-options", action="store_true", help="show the switches, and what is not simulated, and end")
     sandbox.add_argument("--end-with-input", action="store_true", help="end when standard input ends, as it does with the parent process")
+    sandbox.add_argument("--pace", type=_pace, default=0.0, metavar="SECONDS", help="move a deal at random every so many seconds")
     _add_scale(sandbox)
 
     check = command("check", "server.commands.check", "Connect to every configured Crm and show what works.")
     _add_config(check)
     check.add_argument("--timeout", type=_seconds, default=15.0, metavar="SECONDS", help="time for each Crm (15)")
+
+    changes = command(
+        "changes", "server.commands.changes", "Show the changes of stage that a running server has seen.", ends_by_interrupt=True
+    )
+    changes.add_argument("--follow", action="store_true", help="go on with what happens from now on, until interrupted")
+    changes.add_argument(
+        "--url", default="http://127.0.0.1:8000/graphql", help="address of the graph (http://127.0.0.1:8000/graphql)", metavar="URL"
+    )
+    changes.add_argument("--after", metavar="CURSOR", help="begin behind this cursor instead of at the oldest change that is kept")
+    changes.add_argument("--crm", action="append", dest="crms", metavar="KEY", help="only changes in this Crm; may be repeated")
+    changes.add_argument("--json", action="store_true", help="one JSON object a line")
+
+    webhooks = command("webhooks", "server.commands.webhooks", "Show, register or remove the webhooks of a Crm at its vendor.")
+    webhooks.add_argument("action", choices=["list", "register", "remove"])
+    _add_config(webhooks)
+    webhooks.add_argument("--crm", required=True, metavar="KEY", help="the Crm")
+    webhooks.add_argument(
+        "--url", metavar="URL", help="where the vendor reaches this server, such as https://crm.example.com; /webhooks/KEY is added"
+    )
+    webhooks.add_argument("--id", metavar="ID", help="for remove: the webhook's id, instead of --url")
 
     schema = command("schema", "server.commands.schema", "Print the graph's schema.")
     schema.add_argument("--check", action="store_true", help="compare it with the file instead, and show the difference")
@@ -107,6 +131,10 @@ def _count(text: str) -> int:
 
 def _seconds(text: str) -> float:
     return float(_number(text, 1, 600, "a number of seconds from 1 to 600"))
+
+
+def _pace(text: str) -> float:
+    return float(_number(text, 0, 3_600, "a number of seconds from 0 to 3600"))
 
 
 def _number(text: str, lowest: int, highest: int, what: str) -> int:

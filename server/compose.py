@@ -5,15 +5,20 @@ import random
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from uuid import uuid4
 
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
 from resolvers.context import Context
+from resolvers.listing.index import IndexStore
 from server.app import create_app
+from server.changes.service import ChangeService
+from server.changes.store import ChangeStore
+from server.changes.webhooks import Webhooks
 from server.config import Config
-from server.context import ContextMaker
+from server.context import ContextMaker, SystemClocks
 from server.crms import connect_crms, open_session
 from server.cursors import SignedCursors
 from server.examples import PLAIN_TABS
@@ -23,10 +28,22 @@ from server.ledger import SqliteLedger
 from server.limits import operation_extensions
 from server.schema import build_schema
 from server.store import kept_cursor_key, opened_store
+from vendors.registry import Crm
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """What there is while the server runs."""
+
+    crms: Mapping[str, Crm]
+    make_context: ContextMaker
+    changes: ChangeService | None
 
 
 def create_server(config: Config, *, tabs: Sequence[Tab] = PLAIN_TABS) -> Starlette:
-    """Put the server of a configuration together; Crms are connected when it starts, and no vendor is called before a query needs it.
+    """Put the server of a configuration together; Crms are connected when it starts, and watched from then on.
+
+    What watches them is told by the application's `state.watching()`.
 
     Args:
         config: The configuration.
@@ -35,11 +52,47 @@ def create_server(config: Config, *, tabs: Sequence[Tab] = PLAIN_TABS) -> Starle
     Raises:
         ConfigError: The store cannot be used.
     """
-    running: list[ContextMaker] = []
+    running: list[_Running] = []
     store = opened_store(config.server.store_dir)
     ledger = SqliteLedger(store.path, process=uuid4().hex, days=config.server.ledger_days)
     given = config.server.cursor_key
     cursors = SignedCursors(kept_cursor_key(store.path) if given is None else given.get_secret_value().encode())
+    clocks = SystemClocks()
+
+    def contexts(crms: Mapping[str, Crm], *, indexes: IndexStore, changes: ChangeService | None = None) -> ContextMaker:
+        return ContextMaker(
+            crms,
+            cursors,
+            indexes=indexes,
+            ledger=ledger,
+            changes=changes,
+            rates=config.money.rates,
+            reporting_currency=config.money.currency,
+        )
+
+    @asynccontextmanager
+    async def watched(crms: Mapping[str, Crm], scanned: MemoryIndexes) -> AsyncGenerator[_Running, None]:
+        """Watch the Crms, if they are to be watched."""
+        if not config.changes.enabled:
+            yield _Running(crms, contexts(crms, indexes=scanned), None)
+            return
+        log = ChangeStore(store.path)
+        changes = ChangeService(
+            log,
+            crms,
+            cursors=cursors,
+            clocks=clocks,
+            settings=config.changes,
+            scanned=scanned,
+            make_context=contexts(crms, indexes=scanned),
+            jitter=random.random,
+        )
+        changes.start()
+        try:
+            yield _Running(crms, contexts(crms, indexes=changes.indexes, changes=changes), changes)
+        finally:
+            await changes.stop()
+            log.close()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None, None]:
@@ -52,26 +105,29 @@ def create_server(config: Config, *, tabs: Sequence[Tab] = PLAIN_TABS) -> Starle
                 jitter=random.random,  # spreads retries, keeps no secret
             )
             indexes = MemoryIndexes(time.monotonic)
-            running.append(
-                ContextMaker(
-                    crms, cursors, indexes=indexes, ledger=ledger, rates=config.money.rates, reporting_currency=config.money.currency
-                )
-            )
-            yield
-            running.clear()
+            async with watched(crms, indexes) as parts:
+                running.append(parts)
+                yield
+                running.clear()
             await indexes.close()
             ledger.close()
             store.close()
 
     def context_factory(connection: HTTPConnection, connection_params: Mapping[str, object]) -> Context:
         del connection, connection_params
-        return running[0]()
+        return running[0].make_context()
 
-    return create_app(
+    def watching() -> tuple[ChangeService, Mapping[str, Crm]] | None:
+        return (running[0].changes, running[0].crms) if running and running[0].changes is not None else None
+
+    app = create_app(
         schema=build_schema(operation_extensions(config.limits, clock=time.monotonic)),
         context_factory=context_factory,
         settings=config.http,
         ready=lambda: bool(running),
         default_tabs=tabs,
+        further_routes=[Webhooks(watching, settings=config.changes, http=config.http, clocks=clocks).route()],
         lifespan=lifespan,
     )
+    app.state.watching = watching
+    return app

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from server.changes.settings import ChangeSettings
 from server.config_mistakes import Mistakes, known, validated
 from server.config_money import MoneyConfig, money_config
 from server.config_secrets import Found, Places, is_loopback, refuse_literals, secret_values, setting_names
@@ -24,7 +25,7 @@ from server.limits.model import Limits
 from vendors.errors import ConfigError
 from vendors.registry import Scanning, Vendor, VendorSettings, all_vendors
 
-_D = TypeVar("_D", HttpSettings, Limits)
+_D = TypeVar("_D", HttpSettings, Limits, ChangeSettings)
 
 LIMITS: Final[Mapping[str, float]] = {
     field.name: getattr(defaults, field.name)
@@ -117,6 +118,27 @@ class CrmSettings(BaseModel):
         default=120.0, gt=0, strict=True, allow_inf_nan=False, description="How long such an index is kept before it is read again."
     )
 
+    poll_seconds: float | None = Field(
+        default=None,
+        gt=0,
+        strict=True,
+        allow_inf_nan=False,
+        description="Time from one poll for changes to the next, where the vendor can be polled; what fits the vendor by default.",
+    )
+    sweep_seconds: float | None = Field(
+        default=None,
+        gt=0,
+        strict=True,
+        allow_inf_nan=False,
+        description="Time from one reading of all opportunities to the next, which finds what polls do not tell, such as deletions.",
+    )
+    watch_calls_per_hour: float | None = Field(
+        default=None,
+        gt=0,
+        strict=True,
+        allow_inf_nan=False,
+        description="Vendor calls an hour that watching for changes may make on the average.",
+    )
     correlation_field: str | None = Field(
         default=None,
         min_length=1,
@@ -134,7 +156,7 @@ class CrmSettings(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrmConfig:
-    """One configured Crm. `tls` is None where the system's certificates hold."""
+    """One configured Crm. `tls` is None where the system's certificates hold; `watching` holds what is said about how it is watched."""
 
     key: str
     label: str
@@ -145,6 +167,7 @@ class CrmConfig:
     table_ttl_seconds: float
     scanning: Scanning
     correlation_field: str | None
+    watching: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +178,7 @@ class Config:
     http: HttpSettings
     limits: Limits
     money: MoneyConfig
+    changes: ChangeSettings
     crms: Mapping[str, CrmConfig]
 
     def secrets(self) -> frozenset[str]:
@@ -203,11 +227,12 @@ def parse_config(
     """
     mistakes = Mistakes()
     for name in data:
-        if name not in {"server", "money", "crms"}:
-            mistakes.add(name, "unknown; a configuration has [server], [money] and [crms.<key>]")
+        if name not in {"server", "money", "changes", "crms"}:
+            mistakes.add(name, "unknown; a configuration has [server], [money], [changes] and [crms.<key>]")
     places = Places(env, folder)
     server, numbers = _server(data.get("server", {}), given or {}, places, mistakes.within("server"))
     money = money_config(data.get("money", {}), mistakes.within("money"), folder=folder)
+    changes = _changes(data.get("changes", {}), mistakes.within("changes"))
     tables = data.get("crms")
     crms: list[CrmConfig | None] = []
     if isinstance(tables, dict) and tables:
@@ -224,6 +249,7 @@ def parse_config(
         http=_made(HttpSettings, {**numbers, **server.model_dump()}),
         limits=_made(Limits, {**numbers, **server.model_dump()}),
         money=money,
+        changes=_made(ChangeSettings, changes),
         crms={crm.key: crm for crm in crms if crm is not None},
     )
 
@@ -282,6 +308,23 @@ def _limits(value: object, mistakes: Mistakes) -> Mapping[str, float]:
     return table
 
 
+def _changes(value: object, mistakes: Mistakes) -> Mapping[str, Any]:
+    """Read `[changes]`: the values of `ChangeSettings`, which say what they mean."""
+    if not isinstance(value, dict):
+        mistakes.add("", "must be a table, [changes]")
+        return {}
+    defaults = {field.name: field.default for field in fields(ChangeSettings)}
+    table = known(cast("dict[str, Any]", value), list(defaults), mistakes)
+    for name, given in table.items():
+        default = defaults[name]
+        if isinstance(default, bool):
+            if not isinstance(given, bool):
+                mistakes.add(name, "must be true or false")
+        elif type(given) not in ({int} if isinstance(default, int) else {int, float}) or not 0 < given < math.inf:
+            mistakes.add(name, f"must be a {'whole ' if isinstance(default, int) else ''}number above 0")
+    return table
+
+
 def _made(kind: type[_D], values: Mapping[str, Any]) -> _D:
     return kind(**{field.name: values[field.name] for field in fields(kind) if field.name in values})
 
@@ -308,6 +351,7 @@ def _crm(key: str, value: object, vendors: Mapping[str, Vendor], places: Places,
     tls = _tls(places.folder / file, mistakes) if isinstance(file, str) else None
     if crm is None or settings is None:
         return None
+    watching = {"poll_seconds": crm.poll_seconds, "sweep_seconds": crm.sweep_seconds, "calls_per_hour": crm.watch_calls_per_hour}
     return CrmConfig(
         key=key,
         label=crm.label or vendor.label,
@@ -323,6 +367,7 @@ def _crm(key: str, value: object, vendors: Mapping[str, Vendor], places: Places,
             index_ttl_seconds=crm.index_ttl_seconds,
         ),
         correlation_field=crm.correlation_field,
+        watching={name: value for name, value in watching.items() if value is not None},
     )
 
 

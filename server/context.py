@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 
+from resolvers.changes import Changes
 from resolvers.context import Context, CursorCodec
 from resolvers.listing.index import IndexStore
 from resolvers.rates import NO_RATES, Rates
@@ -30,6 +31,7 @@ class ContextMaker:
         cursors: Makes and reads cursors.
         indexes: Keeps what lists have scanned; in memory when None.
         ledger: Keeps what became of writes; in memory when None, which ends with the process.
+        changes: Keeps what happened to opportunities; None where nobody watches.
         rates: Gives the exchange rates for one operation.
         reporting_currency: The currency that amounts are compared and summed in where a query names none.
     """
@@ -42,10 +44,12 @@ class ContextMaker:
         indexes: IndexStore | None = None,
         ledger: WriteLedger | None = None,
         rates: Callable[[], Rates] = lambda: NO_RATES,
+        changes: Changes | None = None,
         reporting_currency: str | None = None,
     ) -> None:
         self._crms = dict(sorted(crms.items()))
         self._cursors = cursors
+        self._changes = changes
         self._rates = rates
         self._reporting_currency = reporting_currency
         self._clocks = SystemClocks()
@@ -59,6 +63,7 @@ class ContextMaker:
             clocks=self._clocks,
             indexes=self._indexes,
             ledger=self._ledger,
+            changes=self._changes,
             rates=self._rates(),
             reporting_currency=self._reporting_currency,
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Final
 
 import aiohttp
@@ -9,6 +10,7 @@ import aiohttp
 from server.config import Config, CrmConfig
 from server.version import product_version
 from vendors.calls import Clock
+from vendors.changes import WATCHING, WatchesOpportunities
 from vendors.limiting import Sleep
 from vendors.registry import Crm, Link
 
@@ -59,12 +61,15 @@ def _connect(crm: CrmConfig, session: aiohttp.ClientSession, clock: Clock, sleep
         proxy=None if crm.proxy is None else crm.proxy.get_secret_value(),
         ssl=crm.tls or True,
     )
+    client = crm.vendor.connect(link, crm.settings)
+    watching = client.watching() if isinstance(client, WatchesOpportunities) else WATCHING
     return Crm(
         key=crm.key,
         label=crm.label,
         vendor=crm.vendor,
-        client=crm.vendor.connect(link, crm.settings),
+        client=client,
         link=link,
         scanning=crm.scanning,
         correlation_field=crm.correlation_field,
+        watching=replace(watching, **crm.watching),
     )

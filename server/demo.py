@@ -1,17 +1,21 @@
 """`crmgraph demo`: every vendor's sandbox as a process of its own, and the graph over all of them, on this machine.
 
+Deals are moved in the sandboxes, as people would; vendors that can push tell of it by webhooks, the others are asked every few seconds.
+
 The sandboxes end with the demo, however it ends: each reads a pipe that only the demo holds. One that is stopped by hand stays stopped,
 and can be started again by hand on the same port.
 """
 
 import asyncio
 import os
+import random
 import re
 import shlex
 import sys
+import time
 from argparse import Namespace
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +25,15 @@ from typing import Final
 
 import uvicorn
 
+from server.changes import webhooks
 from server.commands.terminal import table
 from server.compose import create_server
 from server.config import Config, parse_config
+from server.crms import connect_crms, open_session
 from server.examples import BOARD_QUERY, TABS
-from server.http import listen, request_id, uvicorn_config
+from server.http import GraphServer, StopHook, listen, request_id, uvicorn_config
 from server.observe import configure_logging
+from vendors.changes import RegistersWebhooks
 from vendors.errors import ConfigError
 from vendors.registry import all_sandboxes, all_vendors
 from vendors.sandbox import SandboxKind
@@ -34,6 +41,8 @@ from vendors.sandbox import SandboxKind
 _HOST: Final = "127.0.0.1"
 _ROOT: Final = Path(__file__).parents[1]
 RATES_FILE: Final = Path(__file__).with_name("demo_rates.xml")
+# The sandboxes are asked far more often than a vendor would like, so that what is moved in them shows within a second or two.
+_WATCHING: Final = {"poll_seconds": 1.0, "sweep_seconds": 3.0, "watch_calls_per_hour": 100_000.0}
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 5.0
 _ADDRESS: Final = re.compile(rb"listens at (http://\S+?:(\d+)),")
@@ -54,7 +63,7 @@ def run(arguments: Namespace) -> int:
     """Serve the demo until interrupted."""
     configure_logging(level="warning", request_id=request_id)
     with listen(_HOST, arguments.port) as listener, asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(listener, arguments.sandbox_port_base, arguments.scale))
+        runner.run(_serve(listener, arguments.sandbox_port_base, arguments.scale, arguments.pace))
     return 0
 
 
@@ -65,6 +74,7 @@ def configuration(sandboxes: Sequence[SandboxProcess], *, port: int, store: Path
             "vendor": sandbox.kind.vendor,
             "label": sandbox.kind.label,
             **sandbox.kind.settings(sandbox.base_url, sandbox.kind.complete_options()),
+            **_WATCHING,
         }
         for sandbox in sandboxes
     }
@@ -72,29 +82,45 @@ def configuration(sandboxes: Sequence[SandboxProcess], *, port: int, store: Path
     return parse_config({"server": {"port": port, "store_dir": str(store)}, "money": money, "crms": crms}, {}, folder=_ROOT)
 
 
-async def _serve(listener: socket, port_base: int, scale: int | None) -> None:
+async def _serve(listener: socket, port_base: int, scale: int | None, pace: float) -> None:
     print("Starting the sandboxes ...", flush=True)
     with TemporaryDirectory(prefix="crmgraph-demo-") as store:
-        async with _sandboxes(port_base, scale) as sandboxes:
+        async with _sandboxes(port_base, scale, pace) as sandboxes:
             await _serve_graph(listener, sandboxes, Path(store))
 
 
 async def _serve_graph(listener: socket, sandboxes: Sequence[SandboxProcess], store: Path) -> None:
     port = listener.getsockname()[1]
-    app = create_server(configuration(sandboxes, port=port, store=store), tabs=TABS)
-    server = _Server(uvicorn_config(app, host=_HOST, port=port), lambda: print(_welcome(sandboxes, port), flush=True))
+    config = configuration(sandboxes, port=port, store=store)
+    app = create_server(config, tabs=TABS)
+
+    async def started() -> None:
+        await _register_webhooks(config, port)
+        print(_welcome(sandboxes, port), flush=True)
+
+    server = _Server(uvicorn_config(app, host=_HOST, port=port), app.state.on_stop, started)
     with suppress(asyncio.CancelledError):
         await server.serve(sockets=[listener])
         await asyncio.sleep(0)  # uvicorn repeats the interrupt that ended it; taken here, it does not disturb the stopping of the sandboxes
 
 
+async def _register_webhooks(config: Config, port: int) -> None:
+    """Let the vendors that can push do so."""
+    async with open_session() as session:
+        crms = connect_crms(config, session, clock=time.monotonic, sleep=asyncio.sleep, jitter=random.random)
+        for key, crm in crms.items():
+            if isinstance(crm.client, RegistersWebhooks):
+                await crm.client.register_webhook(f"http://{_HOST}:{port}{webhooks.PATH}/{key}")
+
+
 @asynccontextmanager
-async def _sandboxes(port_base: int, scale: int | None) -> AsyncGenerator[list[SandboxProcess], None]:
+async def _sandboxes(port_base: int, scale: int | None, pace: float) -> AsyncGenerator[list[SandboxProcess], None]:
     """Run every sandbox whose vendor has an adapter."""
     kinds = [kind for vendor, kind in all_sandboxes().items() if vendor in all_vendors()]
     started: list[SandboxProcess] = []
     watchers: list[asyncio.Task[None]] = []
-    starting = [asyncio.ensure_future(_start(kind, port_base and port_base + index, scale, started)) for index, kind in enumerate(kinds)]
+    options = [*([] if scale is None else ["--scale", str(scale)]), "--pace", f"{pace:g}"]
+    starting = [asyncio.ensure_future(_start(kind, port_base and port_base + index, options, started)) for index, kind in enumerate(kinds)]
     try:
         await asyncio.gather(*starting)
         started.sort(key=lambda sandbox: sandbox.kind.vendor)
@@ -107,8 +133,8 @@ async def _sandboxes(port_base: int, scale: int | None) -> AsyncGenerator[list[S
         await asyncio.gather(*(_stop(sandbox.process) for sandbox in started))
 
 
-async def _start(kind: SandboxKind, port: int, scale: int | None, started: list[SandboxProcess]) -> None:
-    command = [sys.executable, "-m", "server.cli", "sandbox", kind.vendor, *([] if scale is None else ["--scale", str(scale)])]
+async def _start(kind: SandboxKind, port: int, options: Sequence[str], started: list[SandboxProcess]) -> None:
+    command = [sys.executable, "-m", "server.cli", "sandbox", kind.vendor, *options]
     process = await asyncio.create_subprocess_exec(
         *command, "--port", str(port), "--end-with-input", stdin=PIPE, stdout=PIPE, cwd=_ROOT, start_new_session=True
     )
@@ -152,17 +178,17 @@ async def _stop(process: Process) -> None:
         await process.wait()
 
 
-class _Server(uvicorn.Server):
+class _Server(GraphServer):
     """Tells when it serves."""
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
-        super().__init__(config)
+    def __init__(self, config: uvicorn.Config, on_stop: Sequence[StopHook], started: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(config, on_stop)
         self._tell = started
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            self._tell()
+            await self._tell()
 
 
 def _welcome(sandboxes: Sequence[SandboxProcess], port: int) -> str:

@@ -47,6 +47,24 @@ query Crms {
 }
 """
 
+_STAGE_CHANGES: Final = """\
+# Deals that come into another stage or status, in all CRMs, while it happens. With a cursor in $after, what came behind it comes first.
+subscription StageChanges($after: String) {
+  opportunityStageChanged(after: $after) {
+    cursor
+    crm { key }
+    opportunity { title amount { amount currency } }
+    fromStage { name }
+    toStage { name }
+    fromStatus
+    toStatus
+    changedAt
+    detectedAt
+    source
+  }
+}
+"""
+
 # The explorer complains of lists that are written out, so single values stand in these queries, and lists in variables.
 _QUARTER_BOARD: Final = """\
 # What is to be closed in a quarter, in all CRMs, the greatest amount first and all of it in one currency.
@@ -273,6 +291,7 @@ _NEW_CONTRACT: Final = {
 
 _READING_TABS: Final = (
     Tab(query=f"# Opportunities of all CRMs in one list, with what belongs to them.\n{BOARD_QUERY}"),
+    Tab(query=_STAGE_CHANGES, variables='{"after": null}'),
     Tab(query=_QUARTER_BOARD, variables='{"from": "2027-04-01", "before": "2027-07-01", "currency": "EUR"}'),
     Tab(query=_MY_DEALS, variables='{"emails": ["mira.koenig@nordkai.example"]}'),
     Tab(query=_SUMMARY, variables='{"groupBy": ["CRM", "STAGE"], "currency": "EUR"}'),

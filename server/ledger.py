@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 import orjson
 
-from resolvers.writing.ledger import Entry, EntryState
+from resolvers.writing.ledger import Entry, EntryState, LedgerError
 from vendors.errors import ConfigError
 
 T = TypeVar("T")
@@ -105,6 +105,9 @@ class SqliteLedger:
 
         async def in_turn() -> T:
             async with self._lock:
-                return await asyncio.to_thread(work)
+                try:
+                    return await asyncio.to_thread(work)
+                except sqlite3.Error as error:
+                    raise LedgerError(f"the ledger of writes cannot be used: {error}") from error
 
         return await asyncio.shield(in_turn())

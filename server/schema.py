@@ -9,9 +9,11 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 
 from resolvers.answers import Answers
+from resolvers.event_execution import EventExecutor
 from resolvers.mutations import Mutation
 from resolvers.queries import Query
 from resolvers.scalars import SCALARS
+from resolvers.subscriptions import Subscription
 from resolvers.types.account import Account
 from resolvers.types.contact import Contact
 from resolvers.types.crm import Crm
@@ -39,8 +41,10 @@ def build_schema(extensions: Iterable[type[SchemaExtension] | Callable[[], Schem
     return Schema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         types=[Account, Contact, Crm, Opportunity, Pipeline, Stage, User],
         extensions=[Answers, *extensions],
+        execution_context_class=EventExecutor,
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
     )
 

@@ -1,6 +1,6 @@
-"""What travels with an operation to every vendor call it makes: how long it may take, and who writes down what was called.
+"""What travels with an operation to every vendor call it makes: its deadline, who writes down what was called, whether it gives way.
 
-Both are context variables, so that tasks started on the way inherit them.
+All are context variables, so that tasks started on the way inherit them.
 """
 
 from collections.abc import Callable, Generator
@@ -72,6 +72,12 @@ class CallRecorder:
         if self.parent is not None:
             self.parent.warn(warned)
 
+    def clear(self) -> None:
+        """Begin anew."""
+        self.calls.clear()
+        self.warnings.clear()
+        self.cache_hits = 0
+
 
 MAX_WARNINGS = 20
 """More warnings than that are not kept: they say the same again."""
@@ -79,6 +85,7 @@ MAX_WARNINGS = 20
 _deadline: ContextVar[Deadline | None] = ContextVar("vendor_deadline", default=None)
 _recorder: ContextVar[CallRecorder | None] = ContextVar("vendor_call_recorder", default=None)
 _forbidden: ContextVar[bool] = ContextVar("vendor_calls_are_forbidden", default=False)
+_background: ContextVar[bool] = ContextVar("vendor_calls_give_way", default=False)
 
 
 def current_deadline() -> Deadline | None:
@@ -150,3 +157,18 @@ def recording(recorder: CallRecorder | None = None) -> Generator[CallRecorder, N
         yield recorder
     finally:
         _recorder.reset(token)
+
+
+@contextmanager
+def giving_way() -> Generator[None, None, None]:
+    """Let calls within this scope leave room for those that people wait for."""
+    token = _background.set(True)
+    try:
+        yield
+    finally:
+        _background.reset(token)
+
+
+def gives_way() -> bool:
+    """Whether the current call is one that nobody waits for."""
+    return _background.get()

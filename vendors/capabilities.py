@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
+from vendors.changes import ReceivesWebhooks
 from vendors.errors import UnsupportedError, VendorError
 from vendors.model import Account, Contact, CustomFieldDefinition, Opportunity, Pipeline, Ref, Selection, User
 from vendors.query import Condition, Pushdown, Sort
@@ -47,6 +48,7 @@ class Capability(StrEnum):
     DELETE_OPPORTUNITIES = "delete_opportunities"
     CREATE_ACCOUNTS = "create_accounts"
     CREATE_CONTACTS = "create_contacts"
+    RECEIVE_WEBHOOKS = "receive_webhooks"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,6 +246,7 @@ PROTOCOLS: Mapping[Capability, type] = {
     Capability.DELETE_OPPORTUNITIES: DeletesOpportunities,
     Capability.CREATE_ACCOUNTS: CreatesAccounts,
     Capability.CREATE_CONTACTS: CreatesContacts,
+    Capability.RECEIVE_WEBHOOKS: ReceivesWebhooks,
 }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from vendors.calls import Clock
+from vendors.calls import Clock, gives_way
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -35,13 +35,17 @@ class Limits:
 
 
 class Budget:
-    """Spends the limits of one Crm: call slots by semaphore, and a token bucket for the rate."""
+    """Spends the limits of one Crm: call slots by semaphore, and a token bucket for the rate.
+
+    Calls that give way hold at most half of the slots, and leave half of a burst to those that people wait for.
+    """
 
     def __init__(self, limits: Limits, *, clock: Clock, sleep: Sleep) -> None:
         self._limits = limits
         self._clock = clock
         self._sleep = sleep
         self._slots = asyncio.Semaphore(limits.max_concurrent)
+        self._background_slots = asyncio.Semaphore(max(1, limits.max_concurrent // 2))
         self._entity_slots: dict[str, asyncio.Semaphore] = {}
         self._tokens = float(limits.burst)
         self._filled_at = clock()
@@ -49,6 +53,17 @@ class Budget:
     @asynccontextmanager
     async def slot(self, entity: str | None) -> AsyncGenerator[None, None]:
         """Wait for a place and for the rate, and hold the place meanwhile."""
+        if gives_way():
+            async with self._background_slots:
+                await self._leave_tokens()
+                async with self._held_slot(entity):
+                    yield
+        else:
+            async with self._held_slot(entity):
+                yield
+
+    @asynccontextmanager
+    async def _held_slot(self, entity: str | None) -> AsyncGenerator[None, None]:
         async with self._entity_slot(entity), self._slots:
             await self._take_token()
             yield
@@ -58,16 +73,27 @@ class Budget:
             return _NO_SLOT
         return self._entity_slots.setdefault(entity, asyncio.Semaphore(self._limits.max_concurrent_per_entity))
 
+    async def _leave_tokens(self) -> None:
+        """Wait until half of a burst is there."""
+        rate, kept = self._limits.calls_per_second, self._limits.burst / 2
+        while rate is not None and self._filled(rate) < kept:
+            await self._sleep((kept - self._tokens) / rate)
+
     async def _take_token(self) -> None:
         rate = self._limits.calls_per_second
         if rate is None:
             return
-        now = self._clock()
-        self._tokens = min(float(self._limits.burst), self._tokens + (now - self._filled_at) * rate)
-        self._filled_at = now
+        self._filled(rate)
         self._tokens -= 1
         if self._tokens < 0:  # tokens below zero are calls that wait already: each later one waits longer
             await self._sleep(-self._tokens / rate)
+
+    def _filled(self, rate: float) -> float:
+        """Add the tokens of the time that has passed, and tell how many there are."""
+        now = self._clock()
+        self._tokens = min(float(self._limits.burst), self._tokens + (now - self._filled_at) * rate)
+        self._filled_at = now
+        return self._tokens
 
 
 class _NoSlot:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 import vendors
 from vendors.auth import Auth
 from vendors.calls import Clock
+from vendors.changes import WATCHING, Watching
 from vendors.http import Judge, VendorHttp, no_judgement
 from vendors.limiting import Limits, Sleep
 from vendors.sandbox import SandboxKind
@@ -122,7 +123,8 @@ class Scanning:
 class Crm:
     """One configured set of credentials for one vendor, connected.
 
-    `correlation_field` is the key of a custom field that creates write a mark of their idempotency key into.
+    `correlation_field` is the key of a custom field that creates write a mark of their idempotency key into; `watching` is how its changes
+    are watched.
     """
 
     key: str
@@ -132,6 +134,7 @@ class Crm:
     link: Link
     scanning: Scanning = Scanning()
     correlation_field: str | None = None
+    watching: Watching = WATCHING
 
     @property
     def http(self) -> VendorHttp:

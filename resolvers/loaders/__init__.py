@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from resolvers.loaders.accounts import AccountsByRef
 from resolvers.loaders.contacts import ContactsByRef
+from resolvers.loaders.history import MovesByOpportunity
 from resolvers.loaders.links import LinksByOpportunity
 from resolvers.loaders.opportunities import OpportunitiesByRef
 from resolvers.loaders.pipelines import PipelinesByRef, StagesByRef
@@ -53,6 +54,10 @@ class Loaders:
     @cached_property
     def links_by_opportunity(self) -> LinksByOpportunity:
         return LinksByOpportunity(self._context)
+
+    @cached_property
+    def moves_by_opportunity(self) -> MovesByOpportunity:
+        return MovesByOpportunity(self._context)
 
     def forget(self, ref: "Ref") -> None:
         """Drop what was read of a record, because it has changed."""

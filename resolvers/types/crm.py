@@ -11,9 +11,11 @@ from resolvers.types.extension import vendor_fields
 from resolvers.types.node import Node
 from resolvers.types.payloads import CreateField
 from resolvers.types.pipeline import Pipeline
+from resolvers.types.watching import CrmChanges
 from resolvers.writing.values import ONLY_OF_CHANGES, graph_name, in_graph_words
 from vendors import registry
 from vendors.capabilities import ReadsBaseCurrency, ReadsCustomFieldDefinitions, capabilities_of, supported
+from vendors.changes import ReceivesWebhooks
 from vendors.model import CustomFieldDefinition as DefinitionModel
 from vendors.model import Ref
 from vendors.writes import ClosesOpportunities, CreatesOpportunities
@@ -31,18 +33,22 @@ async def _pipelines(crm: registry.Crm, context: "Context") -> Any:  # noqa: ARG
 
 
 def _capabilities(crm: registry.Crm) -> list[Capability]:
-    able = capabilities_of(crm.vendor.client)
-    return [
-        capability
-        for capability in Capability
-        if capability in able and not (capability is Capability.CLOSE_OPPORTUNITIES and not _closable(crm))
-    ]
+    able = set(capabilities_of(crm.vendor.client))
+    if not _closable(crm):
+        able.discard(Capability.CLOSE_OPPORTUNITIES)
+    if not (isinstance(crm.client, ReceivesWebhooks) and crm.client.receives_webhooks()):
+        able.discard(Capability.RECEIVE_WEBHOOKS)
+    return [capability for capability in Capability if capability in able]
 
 
 def _closable(crm: registry.Crm) -> list[OpportunityStatus]:
     """What its opportunities can be given as a status; none where its vendor, or its settings, do not say how."""
     able = crm.client.closable() if isinstance(crm.client, ClosesOpportunities) else frozenset[OpportunityStatus]()
     return [status for status in OpportunityStatus if status in able]
+
+
+async def _changes(crm: registry.Crm, context: "Context") -> Any:
+    return None if context.changes is None else await context.changes.state(crm)
 
 
 async def _create_fields(crm: registry.Crm, context: "Context") -> Any:  # noqa: ARG001  # the shape of a contextual field
@@ -110,6 +116,7 @@ class Crm(Node):
         _create_fields, "What a new opportunity requires and may have here, for whoever builds a form.", assumed_size=30
     )
     health: CrmHealth = computed(lambda crm: crm.http, "How it is doing, as its last calls showed.")
+    changes: CrmChanges | None = contextual(_changes, "How well it is watched for changes; null where nobody watches.")
     pipelines: list[Pipeline] | None = contextual(_pipelines, "Its pipelines with their stages.", assumed_size=3)
     custom_field_definitions: list[CustomFieldDefinition] | None = strawberry.field(
         resolver=_definitions, description="Its custom fields.", metadata={"assumed_size": 20}

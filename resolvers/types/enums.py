@@ -6,6 +6,7 @@ from typing import Any
 
 import strawberry
 
+from resolvers.changes import ChangeKind, ChangeSource
 from vendors.capabilities import Capability
 from vendors.errors import ErrorCode
 from vendors.limiting import CircuitState
@@ -87,6 +88,7 @@ described_enum(
         "DELETE_OPPORTUNITIES": "Opportunities can be deleted.",
         "CREATE_ACCOUNTS": "Accounts can be created.",
         "CREATE_CONTACTS": "Contacts can be created.",
+        "RECEIVE_WEBHOOKS": "Its vendor can push changes here, and the settings hold what it signs them with.",
     },
 )
 described_enum(
@@ -109,10 +111,29 @@ described_enum(
         "INVALID_ID": "An id is malformed or of another type.",
         "INVALID_CURSOR": "A cursor is malformed or belongs to another list.",
         "CURSOR_EXPIRED": "A cursor is older than what is kept.",
+        "SUBSCRIBER_LAGGED": "A subscriber took events too slowly; it can go on from the `cursor` in the error's extensions.",
         "UNKNOWN_CRM": "No CRM has that key.",
         "BAD_USER_INPUT": "The request itself is wrong.",
         "LIMIT_EXCEEDED": "The request asks for more than is permitted.",
         "INTERNAL": "A defect of this server; its log has the details.",
+    },
+)
+described_enum(
+    ChangeKind,
+    description="What happened to an opportunity, as we saw it.",
+    texts={
+        "CREATED": "It was seen for the first time.",
+        "UPDATED": "Something of it has changed.",
+        "DELETED": "It is gone, or marked as deleted.",
+    },
+)
+described_enum(
+    ChangeSource,
+    description="What made us look.",
+    texts={
+        "WEBHOOK": "The vendor pushed a notice.",
+        "POLL": "We asked the vendor what has changed.",
+        "MUTATION": "The change was made through this graph.",
     },
 )
 described_enum(

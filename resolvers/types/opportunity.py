@@ -1,7 +1,11 @@
 from collections.abc import Awaitable
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
+import strawberry
+
+from resolvers.errors import bad_input
+from resolvers.listing.request import MAX_FIRST
 from resolvers.relation import attribute, computed, contextual, relation
 from resolvers.types.account import Account
 from resolvers.types.contact import Contact
@@ -16,7 +20,9 @@ from vendors import model
 
 if TYPE_CHECKING:
     from resolvers.context import Context
+    from resolvers.types.change import StageChange
 
+_LAST_MOVES: Final = 20
 _WEIGHED = ("expected_revenue", "amount", "probability_percent", "status")
 
 
@@ -56,6 +62,18 @@ async def _account_name(record: model.Opportunity, context: "Context") -> str | 
     return None if account is None else account.name
 
 
+async def _stage_history(
+    self: Any,
+    info: strawberry.Info[Any, Any],
+    last: Annotated[int, strawberry.argument(description=f"Number of changes, the newest ones, from 1 to {MAX_FIRST}.")] = _LAST_MOVES,
+) -> Any:
+    if not 1 <= last <= MAX_FIRST:
+        raise bad_input(f"`last` must be from 1 to {MAX_FIRST}, not {last}.")
+    context: Context = info.context
+    loaded = context.loaders.moves_by_opportunity.load(self.ref, last)
+    return None if loaded is None else await loaded
+
+
 @record_type(model.Opportunity, "A deal that may be won or lost.")
 class Opportunity(CrmRecord):
     title: str = attribute("Title; may be empty where the vendor allows it.")
@@ -81,6 +99,11 @@ class Opportunity(CrmRecord):
     pipeline: Pipeline | None = relation("The pipeline it is in.", loader="pipelines_by_ref", key="pipeline_ref")
     stage: Stage | None = relation("The stage it is in.", loader="stages_by_ref", key="stage_ref")
     stage_changed_at: datetime | None = attribute("When it came into its stage.")
+    stage_history: list[Annotated["StageChange", strawberry.lazy("resolvers.types.change")]] | None = strawberry.field(
+        resolver=_stage_history,
+        description="Its changes of stage or status as far as they were seen and are kept, oldest first; null where nobody watches, which"
+        " `Crm.changes` tells too.",
+    )
     expected_close_date: date | None = attribute("Day on which it is expected to close.")
     actual_close_date: date | None = attribute("Day on which it was won or lost.")
     close_date: date | None = attribute("The actual close date, else the expected one.")

@@ -35,15 +35,22 @@ class Entry:
     result: dict[str, Any] | None = None
 
 
+class LedgerError(Exception):
+    """The ledger cannot be written, as when the disk is full: nothing of what it was told is kept."""
+
+
 class WriteLedger(Protocol):
-    """Keeps entries durably: what a method has returned from outlives the process."""
+    """Keeps entries durably: what a method has returned from outlives the process. Every method but `turn` may raise LedgerError."""
 
     def turn(self, key: str) -> AbstractAsyncContextManager[Any]:
         """Wait for those who are at the same key in this process."""
         ...
 
     async def begin(self, key: str, digest: str) -> Entry | None:
-        """Note that a write begins, and give None; or give the entry that is there already, STARTED only while this process is at it."""
+        """Note that a write begins, and give None; or give the entry that is there already.
+
+        It is STARTED only while this process is at it, or when this process could not note how it ended.
+        """
         ...
 
     async def begin_again(self, key: str, digest: str) -> bool:

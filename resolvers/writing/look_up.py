@@ -1,6 +1,5 @@
 """Finding what a write may have made, when no answer told whether it has happened."""
 
-import hashlib
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -21,11 +20,6 @@ if TYPE_CHECKING:
 # Clocks differ, and the vendor's may be behind ours.
 _MARGIN: Final = timedelta(minutes=5)
 _MOST: Final = 20
-
-
-def correlation_of(key: str) -> str:
-    """What is written into a Crm's correlation field, so that the record of an idempotency key can be found."""
-    return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
 async def created_opportunities(

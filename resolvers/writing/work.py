@@ -4,13 +4,13 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 from resolvers.errors import bad_input
 from resolvers.types.enums import UserErrorCode, WriteOutcome
-from resolvers.writing.ledger import Entry, EntryState
+from resolvers.writing.ledger import Entry, EntryState, LedgerError
 from resolvers.writing.values import Refusal, refusal_of
 from vendors.errors import OutcomeUnknownError, UnsupportedError, VendorError
 from vendors.http import Request
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MOST_KEY_CHARACTERS: Final = 200
+_NOT_KEPT: Final = Refusal(
+    path=["idempotencyKey"],
+    code=UserErrorCode.PARTLY_DONE,
+    message="Do not make it again: it was written, but its key could not be kept here. A repetition under the key looks it up.",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,9 +106,22 @@ async def perform(context: "Context", write: Write, order: Order) -> Outcome:
         return planned if isinstance(planned, Outcome) else Outcome(outcome=WriteOutcome.DRY_RUN, requests=planned.requests)
     if key is None:
         planned = await _planned(write)
-        return planned if isinstance(planned, Outcome) else await _executed(context, write, planned)
-    async with context.ledger.turn(key):
-        return await _once(context, write, order, key)
+        made = planned if isinstance(planned, Outcome) else await _executed(context, write, planned)
+    else:
+        async with context.ledger.turn(key):
+            made = await _once(context, write, order, key)
+    await _hand_on(context, write, made)
+    return made
+
+
+async def _hand_on(context: "Context", write: Write, made: Outcome) -> None:
+    """Let the change be noted, by the one reading of the record that the answer shows as well."""
+    is_news = made.outcome in {WriteOutcome.DONE, WriteOutcome.ADOPTED} and made.ref is not None
+    if context.changes is None or made.ref is None or not is_news or write.loader != "opportunities_by_ref":
+        return
+    record = await context.changes.hand_on(write.crm, made.ref)
+    if record is not None:
+        context.loaders.opportunities_by_ref.seed(record)
 
 
 async def _once(context: "Context", write: Write, order: Order, key: str) -> Outcome:
@@ -118,32 +136,42 @@ async def _once(context: "Context", write: Write, order: Order, key: str) -> Out
     try:
         planned = await _planned(write)
         if isinstance(planned, Outcome):
-            await context.ledger.withdrawn(key)
+            await _noted(context.ledger.withdrawn(key))
             return planned
     except BaseException:
-        await asyncio.shield(context.ledger.withdrawn(key))
+        await _noted(context.ledger.withdrawn(key))
         raise
     try:
         made = await _executed(context, write, planned)
     except OutcomeUnknownError as error:
-        await asyncio.shield(context.ledger.unknown(key))
+        await _noted(context.ledger.unknown(key))
         # The same error, with what a client can do about it.
         message = f"{error.message} Repeat the request with the same `idempotencyKey`: it is looked up then, and not made again."
         raise OutcomeUnknownError(message, crm=error.crm, operation=error.operation, status=error.status) from error
     except asyncio.CancelledError:
-        await asyncio.shield(context.ledger.unknown(key))
+        await _noted(context.ledger.unknown(key))
         raise
     except VendorError:
-        await asyncio.shield(context.ledger.withdrawn(key))
+        await _noted(context.ledger.withdrawn(key))
         raise
     except Exception:
-        await asyncio.shield(context.ledger.unknown(key))
+        await _noted(context.ledger.unknown(key))
         raise
     if made.ref is None:
-        await context.ledger.withdrawn(key)
-    else:
-        await asyncio.shield(_note_done(context, key, made.ref, made.user_errors))
-    return made
+        await _noted(context.ledger.withdrawn(key))
+        return made
+    is_kept = await _noted(_note_done(context, key, made.ref, made.user_errors))
+    return made if is_kept else replace(made, user_errors=[*made.user_errors, _NOT_KEPT])
+
+
+async def _noted(ending: Coroutine[Any, Any, None]) -> bool:
+    """Whether the ledger has kept how a write ended; what it could not keep stays begun there, and is looked up when it is repeated."""
+    try:
+        await asyncio.shield(ending)
+    except LedgerError as error:
+        log.error("How a write has ended is not kept, and a repetition under its key will look it up: %s", error)  # noqa: TRY400  # no defect
+        return False
+    return True
 
 
 async def _begun(context: "Context", key: str, digest: str) -> Entry | None:
@@ -151,7 +179,7 @@ async def _begun(context: "Context", key: str, digest: str) -> Entry | None:
     try:
         return await context.ledger.begin(key, digest)
     except asyncio.CancelledError:
-        await asyncio.shield(context.ledger.unknown(key))  # it may have been noted, and nobody would end it
+        await _noted(context.ledger.unknown(key))  # it may have been noted, and nobody would end it
         raise
 
 
@@ -169,6 +197,8 @@ async def _again(  # noqa: PLR0911  # every case of a repetition
     if entry.state is EntryState.DONE and entry.result is not None:
         problems = [Refusal(**{**problem, "code": UserErrorCode[problem["code"]]}) for problem in entry.result["problems"]]
         return Outcome(outcome=WriteOutcome.REPLAYED, ref=Ref(write.crm.key, entry.result["id"]), user_errors=problems)
+    if entry.state is EntryState.STARTED:
+        await _noted(context.ledger.unknown(key))  # it is our turn, so that nobody is at it: its end could not be kept
     if order.retry and await context.ledger.begin_again(key, digest):
         return None
     if order.adopt is not None:

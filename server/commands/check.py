@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from statistics import median
 
 from resolvers.errors import contained
+from resolvers.writing.correlation import mistake_in
 from server.commands.terminal import say, table
 from server.config import Config, load_config
 from server.crms import connect_crms, open_session
 from server.observe import configure_logging
 from vendors.calls import Deadline, VendorCall, deadline_scope, recording
-from vendors.capabilities import Checks, EntityCheck
+from vendors.capabilities import Checks, EntityCheck, ReadsCustomFieldDefinitions
 from vendors.errors import CredentialsError, PermissionDeniedError, UnsupportedError, VendorError
 from vendors.registry import Crm
 
@@ -31,12 +32,14 @@ class Finding:
         crm: The Crm.
         checks: What was found entity by entity; none when nothing could be read.
         error: Why nothing could be read.
+        mistake: What is wrong with its setting `correlation_field`, as far as the vendor tells.
         calls: The calls that were made.
     """
 
     crm: Crm
     checks: Sequence[EntityCheck] = ()
     error: VendorError | None = None
+    mistake: str | None = None
     calls: Sequence[VendorCall] = ()
 
     def failures(self) -> Mapping[str, list[str]]:
@@ -54,7 +57,7 @@ def run(arguments: Namespace) -> int:
     configure_logging(level="error", secrets=config.secrets())  # what failed is in the table
     findings = asyncio.run(find(config, timeout_seconds=arguments.timeout))
     say(report(findings))
-    return 1 if any(finding.failures() for finding in findings) else 0
+    return 1 if any(finding.failures() or finding.mistake for finding in findings) else 0
 
 
 async def find(config: Config, *, timeout_seconds: float) -> Sequence[Finding]:
@@ -70,6 +73,7 @@ def report(findings: Sequence[Finding]) -> str:
     lines = [
         f"crms.{finding.crm.key}{_about(entities)}: {message}" for finding in findings for message, entities in finding.failures().items()
     ]
+    lines += [f"crms.{finding.crm.key}.correlation_field: {finding.mistake}" for finding in findings if finding.mistake is not None]
     return "\n".join([table(rows), *([""] if lines else []), *lines])
 
 
@@ -78,12 +82,24 @@ async def _find(crm: Crm, timeout_seconds: float) -> Finding:
         return Finding(crm=crm, error=UnsupportedError("The adapter of this vendor cannot check its credentials.", crm=crm.key))
     with recording() as recorder, deadline_scope(Deadline(time.monotonic() + timeout_seconds, time.monotonic)):
         try:
-            checks = await crm.client.check()
+            checks = [*await crm.client.check()]
+            mistake = await _mistake(crm, checks)
         except VendorError as error:
             return Finding(crm=crm, error=error, calls=recorder.calls)
         except Exception as defect:  # noqa: BLE001  # of one Crm's adapter; the others are still to be told of
             return Finding(crm=crm, error=contained(defect, crm=crm.key), calls=recorder.calls)
-    return Finding(crm=crm, checks=checks, calls=recorder.calls)
+    return Finding(crm=crm, checks=checks, mistake=mistake, calls=recorder.calls)
+
+
+async def _mistake(crm: Crm, checks: list[EntityCheck]) -> str | None:
+    """What is wrong with the correlation field, where there is one and the vendor lists its custom fields."""
+    if crm.correlation_field is None or not isinstance(crm.client, ReadsCustomFieldDefinitions):
+        return None
+    try:
+        return mistake_in(crm.correlation_field, await crm.client.custom_field_definitions())
+    except VendorError as error:
+        checks.append(EntityCheck(entity="custom fields", error=error))
+        return None
 
 
 def _row(finding: Finding) -> list[str]:

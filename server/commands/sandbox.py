@@ -15,6 +15,7 @@ from server.commands.toml import toml_lines, toml_value
 from vendors.errors import ConfigError
 from vendors.registry import all_sandboxes
 from vendors.sandbox import OptionValue, RunningSandbox, SandboxKind, start
+from vendors.sandbox_board import LIFE
 
 _MARK: Final = "# Written by `crmgraph sandbox`; it is written anew when the sandboxes start."
 _LAST_PORT: Final = 65_535
@@ -48,6 +49,8 @@ async def _run(
         for kind, port in zip(kinds, ports, strict=True):
             sandbox = await _start(kind, options[kind.vendor], arguments.scale, port)
             stack.push_async_callback(sandbox.stop)
+            if arguments.pace:
+                sandbox.app[LIFE].set_pace(arguments.pace)
             running.append(sandbox)
         if arguments.write_config is not None:
             _write(arguments.write_config, configuration(running))

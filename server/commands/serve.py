@@ -4,11 +4,9 @@ import logging
 import os
 from argparse import Namespace
 
-import uvicorn
-
 from server.compose import create_server
 from server.config import load_config
-from server.http import listen, request_id, uvicorn_config
+from server.http import GraphServer, listen, request_id, uvicorn_config
 from server.observe import configure_logging
 from vendors.errors import ConfigError
 
@@ -29,5 +27,5 @@ def run(arguments: Namespace) -> int:
         port = listener.getsockname()[1]
         host = f"[{server.host}]" if ":" in server.host else server.host
         log.info("the graph of %s is at http://%s:%d/graphql", ", ".join(config.crms), host, port)
-        uvicorn.Server(uvicorn_config(app, host=server.host, port=port)).run(sockets=[listener])
+        GraphServer(uvicorn_config(app, host=server.host, port=port), app.state.on_stop).run(sockets=[listener])
     return 0

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from graphql import GraphQLError
@@ -15,6 +15,9 @@ from server.http.media import GRAPHQL_RESPONSE
 from vendors.errors import ErrorCode
 
 _RAN = frozenset({ErrorCode.TIMEOUT, ErrorCode.OUTCOME_UNKNOWN})
+INTERNAL_ERROR: Final[dict[str, Any]] = {"message": "Internal error.", "extensions": {"code": ErrorCode.INTERNAL}}
+"""A mistake of ours, as it may be shown."""
+
 _PARTIAL_SUCCESS = 294  # Source: GraphQL over HTTP, draft of August 2026, status codes.
 
 
@@ -82,7 +85,7 @@ def masked(formatted: Mapping[str, Any]) -> dict[str, Any]:
     extensions: Mapping[str, Any] = formatted.get("extensions", {})
     if "code" in extensions:
         return {**formatted}
-    return {**formatted, "message": "Internal error.", "extensions": {"code": ErrorCode.INTERNAL, **extensions}}
+    return {**formatted, **INTERNAL_ERROR, "extensions": {**INTERNAL_ERROR["extensions"], **extensions}}
 
 
 def _is_request_error(result: ExecutionResult, errors: list[GraphQLError]) -> bool:

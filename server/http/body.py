@@ -34,7 +34,7 @@ async def parameters_of_post(request: Request, settings: HttpSettings) -> GraphQ
         RefusedError: The body is too large, too slow, in another form than JSON in UTF-8, or no GraphQL request.
     """
     _check_headers(request)
-    return _parameters(parse_json(await _read(request, settings), settings))
+    return _parameters(parse_json(await read_body(request, settings), settings))
 
 
 def parameters_of_get(query: Mapping[str, str], settings: HttpSettings) -> GraphQLParameters:
@@ -80,7 +80,12 @@ def _check_headers(request: Request) -> None:
         raise RefusedError(415, "Compressed bodies are not supported.", headers={**_CLOSE, "accept-encoding": "identity"})
 
 
-async def _read(request: Request, settings: HttpSettings) -> bytes:
+async def read_body(request: Request, settings: HttpSettings) -> bytes:
+    """Read a body up to the largest size, for as long as a client may take.
+
+    Raises:
+        RefusedError: It is too large, comes too slowly, or does not end.
+    """
     maximum = settings.max_body_bytes
     too_large = RefusedError(413, f"The body is larger than {maximum} bytes.", code=ErrorCode.LIMIT_EXCEEDED, headers=_CLOSE)
     length = request.headers.get("content-length", "0")

@@ -1,13 +1,18 @@
 """Media types of requests and answers. Pure."""
 
+import re
 from collections.abc import Iterator
 from email.message import Message
+from operator import itemgetter
 from typing import NamedTuple
 
 JSON = "application/json"
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 HTML = "text/html"
+EVENT_STREAM = "text/event-stream"
+MULTIPART = "multipart/mixed"
 
+_SUBSCRIPTIONS = re.compile(r""";\s*subscriptionSpec\s*=\s*["']?1\.0["']?\s*(?:;|$)""", re.IGNORECASE)
 _WILDCARD_SPECIFICITY = {"*/*": 1, "application/*": 2, "text/*": 2}
 
 
@@ -56,6 +61,17 @@ def answer_type(accept: str | None, *, html: bool) -> str | None:
         if quality > 0 and rank > best:
             best, chosen = rank, offer
     return chosen
+
+
+def stream_type(accept: str) -> str | None:
+    """Choose the media type of a stream: the one that Accept names with the highest quality, the first of equals; None if it names none.
+
+    A wildcard names none: whoever sends it may not know that an answer can go on. Multipart is for those who say that they read
+    subscriptions in it, by Apollo's `subscriptionSpec=1.0`.
+    """
+    parts = [part for part in accept.split(",") if parse_media_type(part).name != MULTIPART or _SUBSCRIPTIONS.search(part)]
+    named = [(quality, name) for name, _, quality in _ranges(",".join(parts)) if name in (EVENT_STREAM, MULTIPART) and quality > 0]
+    return max(named, key=itemgetter(0))[1] if named else None
 
 
 def names_json(accept: str) -> bool:

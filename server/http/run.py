@@ -1,15 +1,23 @@
 """How the server is run: uvicorn on uvloop and httptools, on a socket that is opened before anything else starts."""
 
 import errno
+import logging
 import os
 import socket
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+import uvicorn
 from starlette.types import ASGIApp
 from uvicorn import Config
 
-from server.http.protocol import PatientProtocol
+from server.http.protocol import PatientProtocol, PatientSocket
 from vendors.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+StopHook = Callable[[], Awaitable[None]]
+"""Called once, when the server has been told to stop and before it waits for open connections; ends what would go on for ever."""
 
 _BACKLOG = 1024
 _LARGEST_PORT = 65535
@@ -46,7 +54,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def uvicorn_config(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 8000, log_config: dict[str, Any] | None = None) -> Config:
-    """Configure uvicorn; serve with `uvicorn.Server(config).serve(sockets=[listen(host, port)])`.
+    """Configure uvicorn; serve with `GraphServer(config, app.state.on_stop).serve(sockets=[listen(host, port)])`.
 
     Args:
         app: What to serve.
@@ -60,8 +68,10 @@ def uvicorn_config(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 8000, l
         port=port,
         loop="uvloop" if os.name == "posix" else "asyncio",
         http=PatientProtocol,
-        ws="websockets-sansio",  # plain "websockets" is uvicorn's deprecated implementation
+        ws=PatientSocket,
         ws_max_size=_WEBSOCKET_MESSAGE_BYTES,
+        ws_per_message_deflate=False,  # it would double what an idle subscriber holds, for messages that are small
+        ws_ping_interval=None,  # the protocol of the socket has pings of its own
         lifespan="on",
         log_config=log_config,
         access_log=False,
@@ -70,6 +80,27 @@ def uvicorn_config(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 8000, l
         timeout_graceful_shutdown=15,
         backlog=_BACKLOG,
     )
+
+
+class GraphServer(uvicorn.Server):
+    """A uvicorn that ends streams when it is told to stop, instead of waiting for them in vain.
+
+    Args:
+        config: From `uvicorn_config`.
+        on_stop: What to call first; the application of `create_app` has its own in `app.state.on_stop`.
+    """
+
+    def __init__(self, config: Config, on_stop: Sequence[StopHook] = ()) -> None:
+        super().__init__(config)
+        self._on_stop = on_stop
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for hook in self._on_stop:
+            try:
+                await hook()
+            except Exception:
+                logger.exception("Something that runs when the server stops has failed")
+        await super().shutdown(sockets)
 
 
 def _reason(error: OSError) -> str:

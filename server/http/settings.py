@@ -23,6 +23,12 @@ class HttpSettings:
         status_partial_294: Answer 294 instead of 200 when there are data and errors, for `application/graphql-response+json` only.
         graphiql: Serve GraphiQL to browsers.
         max_operations_per_socket: Operations that may run at once on one WebSocket.
+        connection_init_timeout_seconds: How long a WebSocket may take to send its `connection_init`.
+        ping_interval_seconds: How often a WebSocket is pinged.
+        pong_timeout_seconds: How long after a ping its client may be silent.
+        sse_ping_seconds: How often a stream of server-sent events has a comment.
+        sse_retry_seconds: How long a browser waits before it comes back to a stream of server-sent events that broke off.
+        multipart_heartbeat_seconds: How often a multipart stream has an empty part.
     """
 
     host: str = "127.0.0.1"
@@ -38,6 +44,12 @@ class HttpSettings:
     status_partial_294: bool = False
     graphiql: bool = True
     max_operations_per_socket: int = 100
+    connection_init_timeout_seconds: float = 10.0
+    ping_interval_seconds: float = 15.0
+    pong_timeout_seconds: float = 10.0
+    sse_ping_seconds: float = 12.0
+    sse_retry_seconds: float = 1.0
+    multipart_heartbeat_seconds: float = 5.0
 
     def __post_init__(self) -> None:
         for origin in self.cors_origins:

@@ -4,46 +4,50 @@ Source: GraphQL over HTTP, draft specification (media types, status codes, metho
 """
 
 import asyncio
-import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from inspect import isawaitable
-from typing import Any, cast
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final
 
-from starlette.requests import HTTPConnection, Request
-from starlette.responses import HTMLResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry import Schema
-from strawberry.asgi import GraphQL
 from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
-from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from server.graphiql import CONTENT_SECURITY_POLICY
-from server.http.answer import Answer, answer_from_result, encoded, request_error, response_from_answer
-from server.http.body import GraphQLParameters, parameters_of_get, parameters_of_post, parse_json
+from server.http.answer import Answer, answer_from_result, request_error, response_from_answer
+from server.http.body import GraphQLParameters, parameters_of_get, parameters_of_post
 from server.http.csrf import may_query_by_get
-from server.http.media import GRAPHQL_RESPONSE, HTML, JSON, answer_type
+from server.http.media import EVENT_STREAM, GRAPHQL_RESPONSE, HTML, JSON, MULTIPART, answer_type, stream_type
+from server.http.operations import ContextFactory, Operations, Resumable
 from server.http.refusal import RefusedError
 from server.http.settings import HttpSettings
-from server.http.transport_ws import SocketAdapter, SocketSession, TransportWSHandler
+from server.http.streams import OpenStreams, StreamForm, StreamResponse
+from server.http.transport_multipart import MultipartForm
+from server.http.transport_sse import LAST_EVENT_ID, EventStreamForm
+from server.http.transport_ws import GraphQLSocket
 from server.limits import RunningOperation, running_operation
 from vendors.errors import ErrorCode
 
 logger = logging.getLogger(__name__)
 
+_QUERY, _MUTATION, _SUBSCRIPTION = OperationType.QUERY, OperationType.MUTATION, OperationType.SUBSCRIPTION
 # Not Strawberry's own table, which lets a subscription run by POST as if it were a query.
-_ALLOWED = {"GET": frozenset({OperationType.QUERY}), "POST": frozenset({OperationType.QUERY, OperationType.MUTATION})}
+_ANSWERED = {"GET": frozenset({_QUERY}), "POST": frozenset({_QUERY, _MUTATION})}
+_STREAMED = {"GET": frozenset({_QUERY, _SUBSCRIPTION}), "POST": frozenset({_QUERY, _MUTATION, _SUBSCRIPTION})}
+_HOW_TO_SUBSCRIBE: Final = (
+    f"Subscriptions run over WebSocket, with the protocol graphql-transport-ws, or as a stream: please accept {EVENT_STREAM}, or"
+    f" {MULTIPART};subscriptionSpec=1.0."
+)
 
-ContextFactory = Callable[[HTTPConnection, Mapping[str, object]], Awaitable[object] | object]
-"""Builds the context of one operation from the connection and, on a WebSocket, the payload of its connection_init."""
 
-
-class GraphQLView(GraphQL[Any, None]):
-    """The ASGI application behind `/graphql`.
+class GraphQLView:
+    """The ASGI application behind `/graphql`; `guard` has looked at host and origin before.
 
     Args:
         schema: The schema; its extensions enforce the limits (see `server.limits.operation_extensions`).
@@ -52,72 +56,45 @@ class GraphQLView(GraphQL[Any, None]):
         page: Writes the page for browsers; None if there is none.
     """
 
-    graphql_transport_ws_handler_class = TransportWSHandler
-    websocket_adapter_class = SocketAdapter
-
     def __init__(
         self, *, schema: Schema, context_factory: ContextFactory, settings: HttpSettings, page: Callable[[], str] | None = None
     ) -> None:
-        super().__init__(
-            schema,
-            graphql_ide=None,
-            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
-            allowed_origins=settings.cors_origins,
-            max_subscriptions_per_connection=settings.max_operations_per_socket,
-        )
-        self._has_mutations = schema.mutation is not None
-        self._has_subscriptions = schema.subscription is not None
-        self._context_factory = context_factory
+        self._operations = Operations(schema, context_factory)
         self._settings = settings
         self._page = page
+        self._streams = OpenStreams()
+        self._forms: dict[str, StreamForm] = {EVENT_STREAM: EventStreamForm(settings), MULTIPART: MultipartForm(settings)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await super().__call__(scope, receive, send)
+        if scope["type"] == "websocket":
+            await GraphQLSocket(WebSocket(scope, receive, send), self._operations, self._settings, self._streams).serve()
             return
         response = await self._respond(Request(scope, receive))
         await response(scope, receive, send)
 
-    async def operation_context(self, connection: HTTPConnection, connection_params: Mapping[str, object]) -> object:
-        """Build a fresh context."""
-        context = self._context_factory(connection, connection_params)
-        return await context if isawaitable(context) else context
+    async def stop(self) -> None:
+        """End what would go on for ever: streams and sockets."""
+        await self._streams.stop()
 
-    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Any:
-        """Hold what a socket's operations share; Strawberry asks once for each socket."""
-        del response
-        assert isinstance(request, WebSocket)
-        return SocketSession(request)
-
-    def encode_json(self, data: object) -> str:
-        """Encode a WebSocket message; text, since clients expect text frames."""
-        return encoded(data).decode()
-
-    def decode_json(self, data: str | bytes) -> object:
-        """Decode a WebSocket message; anything but an object ends the connection with a reason."""
-        raw = data.encode() if isinstance(data, str) else data
-        try:
-            message = parse_json(raw, self._settings)
-        except RefusedError as error:
-            raise json.JSONDecodeError(error.message, "", 0) from error
-        if not isinstance(message, dict):
-            raise json.JSONDecodeError("A message is an object", "", 0)
-        return cast("dict[str, Any]", message)
-
-    async def _respond(self, request: Request) -> Response:
+    async def _respond(self, request: Request) -> ASGIApp:
         media_type = JSON
         try:
             if request.method not in ("GET", "POST"):
                 raise RefusedError(405, "GraphQL answers GET and POST.", headers={"allow": "GET, POST"})  # noqa: TRY301
             accept = ", ".join(request.headers.getlist("accept"))
             chosen = answer_type(accept, html=self._page is not None and request.method == "GET")
-            if chosen is None:
+            streamed = stream_type(accept)
+            if chosen is None and streamed is None:
                 raise RefusedError(406, f"Please accept {GRAPHQL_RESPONSE} or {JSON}.")  # noqa: TRY301
             if chosen == HTML and self._page is not None:
                 headers = {"content-security-policy": CONTENT_SECURITY_POLICY, "vary": "accept", "cache-control": "no-cache"}
                 return HTMLResponse(self._page(), headers=headers)
-            media_type = chosen
-            answer = await self._answer(request)
+            media_type = chosen or JSON
+            parameters = await self._parameters(request)
+            context = await self._operations.context(request, {})
+            if streamed is not None and (chosen is None or await self._operations.type_of(parameters) is _SUBSCRIPTION):
+                return await self._stream(request, parameters, context, self._forms[streamed])
+            answer = await self._answer(request, parameters, context)
         except RefusedError as refusal:
             return refusal.response(media_type)
         except Exception:
@@ -125,41 +102,41 @@ class GraphQLView(GraphQL[Any, None]):
             return RefusedError(500, "Internal error.", code=ErrorCode.INTERNAL).response(media_type)
         return response_from_answer(answer, media_type, status_partial_294=self._settings.status_partial_294)
 
-    async def _answer(self, request: Request) -> Answer:
-        if request.method == "GET":
-            if not may_query_by_get(request.headers):
-                message = (
-                    "A browser may not run queries by GET for another site. Please send POST, or the header GraphQL-Require-Preflight."
-                )
-                raise RefusedError(403, message, code=ErrorCode.FORBIDDEN)
-            parameters = parameters_of_get(request.query_params, self._settings)
-        else:
-            parameters = await parameters_of_post(request, self._settings)
-        context = await self.operation_context(request, {})
-        operation = self._execute(parameters, context, _ALLOWED[request.method])
+    async def _parameters(self, request: Request) -> GraphQLParameters:
+        if request.method == "POST":
+            return await parameters_of_post(request, self._settings)
+        if not may_query_by_get(request.headers):
+            message = "A browser may not run queries by GET for another site. Please send POST, or the header GraphQL-Require-Preflight."
+            raise RefusedError(403, message, code=ErrorCode.FORBIDDEN)
+        return parameters_of_get(request.query_params, self._settings)
+
+    async def _stream(self, request: Request, parameters: GraphQLParameters, context: object, form: StreamForm) -> StreamResponse:
+        """Answer with a stream: a subscription, or any operation of a client that accepts nothing else."""
+        if request.method == "GET" and self._operations.has_mutations and await self._operations.type_of(parameters) is _MUTATION:
+            raise _mutation_by_get()
+        if isinstance(context, Resumable):
+            context.resume_after = request.headers.get(LAST_EVENT_ID) or None
+        outcomes = partial(self._operations.outcomes, parameters, context, allowed=_STREAMED[request.method])
+        return StreamResponse(outcomes, form, self._streams)
+
+    async def _answer(self, request: Request, parameters: GraphQLParameters, context: object) -> Answer:
+        operation = self._operations.execute(parameters, context, _ANSWERED[request.method])
         try:
             return answer_from_result(await _while_connected(request, operation))
         except InvalidOperationTypeError as error:
-            if error.operation_type is OperationType.SUBSCRIPTION:
-                over_socket = "Subscriptions run over WebSocket, with the protocol graphql-transport-ws."
-                return request_error(over_socket if self._has_subscriptions else "This graph has no subscriptions.")
-            if not self._has_mutations:
+            if error.operation_type is _SUBSCRIPTION:
+                return request_error(_HOW_TO_SUBSCRIBE if self._operations.has_subscriptions else "This graph has no subscriptions.")
+            if not self._operations.has_mutations:
                 return request_error("This graph has no mutations.")
-            raise RefusedError(405, "Mutations are sent by POST.", headers={"allow": "POST"}) from error
+            raise _mutation_by_get() from error
         except CannotGetOperationTypeError as error:
             return request_error(error.as_http_error_reason())
         except MissingQueryError:
             return request_error("The document is empty.")
 
-    async def _execute(self, parameters: GraphQLParameters, context: object, allowed: frozenset[OperationType]) -> ExecutionResult:
-        return await self.schema.execute(
-            parameters.query,
-            variable_values=parameters.variables,
-            context_value=context,
-            operation_name=parameters.operation_name,
-            allowed_operation_types=allowed,
-            operation_extensions=parameters.extensions,
-        )
+
+def _mutation_by_get() -> RefusedError:
+    return RefusedError(405, "Mutations are sent by POST.", headers={"allow": "POST"})
 
 
 async def _while_connected(request: Request, operation: Awaitable[ExecutionResult]) -> ExecutionResult:

@@ -1,11 +1,12 @@
 """How long an operation may take, and who may end it earlier.
 
 The deadline reaches vendor calls as a context variable. They end by it and leave a partial answer; what is still running a moment
-later is cancelled. Subscriptions have a deadline for being set up; the resolvers of their events are the business of who makes the events.
+later is cancelled. Of a subscription, being set up has a deadline and so has each of its events; the stream itself may go on for ever.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from graphql import GraphQLError
 from strawberry.extensions import SchemaExtension
 from strawberry.types.graphql import OperationType
 
+from resolvers.event_execution import around_events
 from server.limits.model import Limits
 from vendors.calls import Clock, Deadline, deadline_scope
 from vendors.errors import ErrorCode
@@ -23,10 +25,10 @@ class RunningOperation:
     """What a transport may know of the operation it has started.
 
     Args:
-        abandonable: Whether nobody is hurt when it is cancelled half-way. True once it is known to be a query.
+        abandonable: Whether nobody is hurt when it is cancelled half-way. False once a mutation has begun.
     """
 
-    abandonable: bool = False
+    abandonable: bool = True
 
 
 running_operation: ContextVar[RunningOperation | None] = ContextVar("running_operation", default=None)
@@ -47,9 +49,18 @@ class DeadlineExtension(SchemaExtension):
         is_mutation = self.execution_context.operation_type is OperationType.MUTATION
         if operation is not None:
             operation.abandonable = not is_mutation
-        limit = asyncio.timeout(self._deadline.remaining() + self._limits.grace_seconds)
+        with around_events(self._event):
+            async with self._ended_at(self._deadline, is_mutation=is_mutation):
+                yield
+
+    def _event(self) -> AbstractAsyncContextManager[None]:
+        return self._ended_at(Deadline(self._clock() + self._limits.deadline_seconds, self._clock))
+
+    @asynccontextmanager
+    async def _ended_at(self, deadline: Deadline, *, is_mutation: bool = False) -> AsyncGenerator[None]:
+        limit = asyncio.timeout(deadline.remaining() + self._limits.grace_seconds)
         try:
-            with deadline_scope(self._deadline):
+            with deadline_scope(deadline):
                 async with limit:
                     yield
         except TimeoutError:

@@ -17,9 +17,17 @@ from vendors.sandbox import Fault, FaultKind
 KEY = "f6c2c0a0-5d3e-4d0a-9f6c-0d6f9b1c7a11"
 UNKNOWN = [(["idempotencyKey"], "OUTCOME_UNKNOWN")]
 AFTER: list[FaultKind] = ["reset_mid_body", "reset_after", "cut_json"]
+# How the sandboxes log the call that deletes an opportunity; Autotask cannot.
+DELETE_OPERATIONS = {
+    "apideck": "opportunitiesDelete",
+    "onlyoffice": "DELETE crm/opportunity",
+    "pipeliner": "DELETE Opportunities",
+    "sharpspring": "deleteOpportunities",
+}
 # A custom text field of each sandbox.
 CORRELATION = {
     "autotask": "Scope notes",
+    "onlyoffice": "21",
     "pipeliner": "cf_scope",
     "sharpspring": "project_code_66aa01f3c2b4d",
 }
@@ -241,9 +249,10 @@ async def test_two_who_say_retry_at_once_make_one_write(at: Desk) -> None:
     assert at.creates() == 2
 
 
+@pytest.mark.parametrize("vendor", VENDORS)
 @pytest.mark.parametrize("kind", ["hang", "hang_after"])
-async def test_a_vendor_that_does_not_answer_in_time_leaves_the_outcome_unknown(kind: FaultKind) -> None:
-    async with desk("autotask", limits=Limits(deadline_seconds=0.4)) as at:
+async def test_a_vendor_that_does_not_answer_in_time_leaves_the_outcome_unknown(vendor: str, kind: FaultKind) -> None:
+    async with desk(vendor, limits=Limits(deadline_seconds=0.8)) as at:
         new = await lost(at, kind)
 
         unknown = await at.write("createOpportunity", new, key=KEY)
@@ -254,19 +263,18 @@ async def test_a_vendor_that_does_not_answer_in_time_leaves_the_outcome_unknown(
 
 
 @pytest.mark.parametrize("kind", ["hang", "hang_after"])
-async def test_a_request_that_is_given_up_half_way_leaves_the_outcome_unknown(kind: FaultKind) -> None:
-    async with desk("pipeliner") as at:
-        new = await at.new(title="Quay lights")
-        at.fail_creates(kind)
-        asked = asyncio.ensure_future(at.graph.answer(asks("createOpportunity"), input=new, key=KEY, dry=False))
-        await until(lambda: at.creates() == 1)
-        asked.cancel()
-        await asyncio.gather(asked, return_exceptions=True)
-        at.ground.control.faults.clear()
+async def test_a_request_that_is_given_up_half_way_leaves_the_outcome_unknown(at: Desk, kind: FaultKind) -> None:
+    new = await at.new(title="Quay lights")
+    at.fail_creates(kind)
+    asked = asyncio.ensure_future(at.graph.answer(asks("createOpportunity"), input=new, key=KEY, dry=False))
+    await until(lambda: at.creates() == 1)
+    asked.cancel()
+    await asyncio.gather(asked, return_exceptions=True)
+    at.ground.control.faults.clear()
 
-        unknown = await at.write("createOpportunity", new, key=KEY)
+    unknown = await at.write("createOpportunity", new, key=KEY)
 
-        assert (unknown["outcome"], at.creates()) == ("UNKNOWN", 1)
+    assert (unknown["outcome"], at.creates()) == ("UNKNOWN", 1)
 
 
 async def test_the_look_up_of_a_vendor_that_is_still_down_says_so(at: Desk) -> None:
@@ -307,6 +315,46 @@ async def test_a_lost_change_offers_the_record_itself(at: Desk) -> None:
 
     adopted = await at.write("updateOpportunity", values, key=KEY, resolution={"adopt": deal})
     assert (adopted["outcome"], adopted["opportunity"]["title"]) == ("ADOPTED", "Quay lights")
+
+
+@pytest.mark.parametrize("vendor", DELETE_OPERATIONS)
+async def test_a_lost_deletion_proves_itself_and_is_not_made_again(vendor: str) -> None:
+    async with desk(vendor) as at:
+        deal = {"id": encode("Opportunity", (await at.model()).ref)}
+        at.ground.control.faults[:] = [Fault(kind="reset_after", match=DELETE_OPERATIONS[vendor], times=1)]
+        assert await at.write_error("deleteOpportunity", deal, key=KEY) == "OUTCOME_UNKNOWN"
+
+        made = [await at.write("deleteOpportunity", deal, key=KEY) for _ in range(2)]
+
+        assert [(each["outcome"], errors(each), each["id"]) for each in made] == [("ADOPTED", [], deal["id"]), ("REPLAYED", [], deal["id"])]
+        assert (made[0]["opportunity"] or {"isDeleted": True})["isDeleted"] is True
+        assert at.ground.control.count(DELETE_OPERATIONS[vendor]) == len(at.writes()) == 1
+
+
+@pytest.mark.parametrize("vendor", DELETE_OPERATIONS)
+async def test_a_deletion_that_did_not_reach_the_vendor_is_not_taken_for_done(vendor: str) -> None:
+    async with desk(vendor) as at:
+        deal = {"id": encode("Opportunity", (await at.model()).ref)}
+        at.ground.control.faults[:] = [Fault(kind="reset", match=DELETE_OPERATIONS[vendor], times=1)]
+        assert await at.write_error("deleteOpportunity", deal, key=KEY) == "OUTCOME_UNKNOWN"
+
+        unknown = await at.write("deleteOpportunity", deal, key=KEY)
+        assert (unknown["outcome"], errors(unknown), len(at.writes())) == ("UNKNOWN", UNKNOWN, 1)
+        assert [(each["id"]) for each in unknown["candidates"]] == [deal["id"]]
+        deleted = await at.write("deleteOpportunity", deal, key=KEY, resolution={"retry": True})
+
+        assert (deleted["outcome"], len(at.writes())) == ("DONE", 2)
+
+
+async def test_a_record_that_does_not_exist_is_not_adopted_and_the_question_stays_open(at: Desk) -> None:
+    new = await lost(at, "reset_after")
+    nowhere = encode("Opportunity", Ref(at.key, "f0000000-0000-4000-8000-00000000dead" if at.vendor == "pipeliner" else "987654321"))
+
+    refused = await at.write("createOpportunity", new, key=KEY, resolution={"adopt": nowhere})
+    unknown = await at.write("createOpportunity", new, key=KEY)
+
+    assert (refused["outcome"], errors(refused), refused["id"]) == ("REFUSED", [(["resolution", "adopt"], "NOT_FOUND")], None)
+    assert (unknown["outcome"], len(unknown["candidates"]), at.creates()) == ("UNKNOWN", 1, 1)
 
 
 @pytest.mark.parametrize("mutation", ["createAccount", "createContact"])
@@ -373,6 +421,32 @@ async def test_with_a_correlation_field_what_was_not_written_is_not_written_blin
         assert (unknown["outcome"], unknown["candidates"], at.creates()) == ("UNKNOWN", [], 1)
         made = await at.write("createOpportunity", new, key=KEY, resolution={"retry": True})
         assert (made["outcome"], at.creates()) == ("DONE", 2)
+
+
+@pytest.mark.parametrize("vendor", CORRELATION)
+async def test_a_correlation_field_that_does_not_exist_is_a_mistake_in_the_settings(vendor: str) -> None:
+    async with desk(vendor, correlation_field="1") as at:
+        new = await at.new(title="Quay lights")
+
+        for dry in (True, False):
+            refused = await at.write("createOpportunity", {**new, "title": None}, key=KEY, dry=dry)
+            assert sorted(path[-1] for path, _ in errors(refused)) == ["idempotencyKey", "title"]
+            (told,) = [error["message"] for error in refused["userErrors"] if error["path"] == ["idempotencyKey"]]
+            assert f"`correlation_field` of [crms.{at.key}]" in told
+        assert at.writes() == []
+        assert (await at.write("createOpportunity", new))["outcome"] == "DONE"
+
+
+async def test_a_value_of_the_clients_own_in_the_correlation_field_is_not_overwritten_unsaid() -> None:
+    async with desk("autotask", correlation_field="Scope notes") as at:
+        new = await at.new(customFields=[{"key": "Scope notes", "value": "Two cranes"}])
+
+        refused = await at.write("createOpportunity", new, key=KEY)
+
+        assert errors(refused) == [(["input", "customFields", "Scope notes"], "CONTRADICTION")]
+        assert "`idempotencyKey`" in refused["userErrors"][0]["message"]
+        assert at.calls() == []
+        assert (await at.write("createOpportunity", new))["outcome"] == "DONE"
 
 
 # resolutions that make no sense

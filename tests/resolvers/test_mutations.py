@@ -209,6 +209,7 @@ REFERENCES = {
     "primaryContactId": "Contact",
 }
 LISTS = {"accountIds": "Account", "contactIds": "Contact"}
+TEXTS = {"description", "type", "leadSource", "tags"}
 
 
 def wrong_ids(at: Desk, type_name: str) -> list[str]:
@@ -224,7 +225,8 @@ async def test_every_wrong_id_is_told_with_its_path_and_nobody_is_called(at: Des
         expected = [["input", name] for name in REFERENCES] + [["input", name, "1"] for name in LISTS]
 
         created = await at.write("createOpportunity", {"crm": at.key, "title": "x", **values})
-        assert sorted(errors(created)) == sorted((path, "INVALID_ID") for path in expected)
+        assert sorted(path for path, code in errors(created) if code == "INVALID_ID") == sorted(expected)
+        assert [path for path, code in errors(created) if code != "INVALID_ID" and path[:2] in [each[:2] for each in expected]] == []
         assert (created["outcome"], created["id"], created["opportunity"], created["vendorRequests"]) == ("REFUSED", None, None, [])
 
         deal = encode("Opportunity", Ref(at.key, "1"))
@@ -239,6 +241,44 @@ async def test_every_wrong_id_is_told_with_its_path_and_nobody_is_called(at: Des
             made = await at.write(kind, {"crm": at.key, name: wrong_ids(at, REFERENCES[name])[position]})
             assert errors(made) == [(["input", name], "INVALID_ID")]
     assert at.calls() == []
+
+
+async def test_what_else_is_wrong_is_told_with_the_wrong_ids_as_far_as_nobody_has_to_be_called(at: Desk) -> None:
+    rules = (await crm_of(at, "createFields { name isRequired isAllowed maxLength }"))["createFields"]
+    bad: Json = {rule["name"]: "x" * (rule["maxLength"] + 1) for rule in rules if rule["maxLength"] is not None and "." not in rule["name"]}
+    bad |= {rule["name"]: ["x"] if rule["name"] == "tags" else "x" for rule in rules if not rule["isAllowed"] and rule["name"] in TEXTS}
+    required = [rule["name"] for rule in rules if rule["isRequired"] and rule["name"] not in bad]
+    new = await at.new(**bad) | dict.fromkeys(required)
+
+    fit = await at.write("createOpportunity", new)
+    at.calls().clear()
+    wrong = await at.write("createOpportunity", {**new, "ownerId": "1", "contactIds": ["1"], "accountIds": None})
+
+    told = {(path[1], code) for path, code in errors(fit) if code in {"REQUIRED", "NOT_SUPPORTED", "TOO_LONG"}}
+    hidden = {("ownerId", "REQUIRED"), ("primaryContactId", "REQUIRED")}  # by the ids that are wrong
+    assert {(path[1], code) for path, code in errors(wrong)} == told - hidden | {("ownerId", "INVALID_ID"), ("contactIds", "INVALID_ID")}
+    assert ("title", "TOO_LONG" if "title" in bad else "REQUIRED") in told
+    assert at.calls() == []
+
+
+@pytest.mark.parametrize(
+    ("vendor", "values"),
+    [
+        ("autotask", {"accountIds": ["Account"]}),
+        ("autotask", {"accountIds": ["Account", "wrong"]}),
+        ("apideck", {"contactIds": ["Contact"]}),
+        ("apideck", {"contactIds": ["wrong"]}),
+    ],
+)
+async def test_the_main_one_is_not_missed_where_it_is_the_first_of_a_list(vendor: str, values: Json) -> None:
+    async with desk(vendor, settings={"require_primary_contact": True} if vendor == "apideck" else None) as at:
+        lists = {name: [encode(each, Ref(at.key, "1")) if each != "wrong" else "1" for each in ids] for name, ids in values.items()}
+
+        refused = await at.write("createOpportunity", {"crm": at.key, **lists, "pipelineId": "1"})
+
+        assert (["input", "title"], "REQUIRED") in errors(refused)
+        assert not {"accountId", "primaryContactId"} & {path[1] for path, _ in errors(refused)}
+        assert at.calls() == []
 
 
 @pytest.mark.parametrize(
@@ -289,6 +329,28 @@ async def test_what_only_another_vendor_takes_is_refused(at: Desk) -> None:
         for mutation, values in (("createOpportunity", new), ("updateOpportunity", {"id": deal, "title": "x"})):
             refused = await at.write(mutation, {**values, other: {}})
             assert errors(refused) == [(["input", other], "NOT_SUPPORTED")]
+    assert at.calls() == []
+
+
+# What the vendors' pages mark as read-only, or derive: nobody can even ask for it.
+READ_ONLY = {
+    "apideck": "id expectedRevenue interactionCount lastActivityAt deleted createdAt updatedAt createdBy updatedBy",
+    "autotask": """id createDate creatorResourceId impersonatorCreatorResourceId lastActivity salesOrderId assessmentScore
+        relationshipAssessmentScore technicalAssessmentScore salesProcessPercentComplete""",
+    "onlyoffice": "id created createBy canEdit",
+    "pipeliner": "modified status daysInStep qualifyDate fitness fitnessDescription formattedName isFavorite percent",
+    "sharpspring": "id",
+}
+
+
+async def test_what_a_vendor_keeps_itself_cannot_be_asked_for(at: Desk) -> None:
+    new = await at.new()
+    derived = [{**new, name: "1"} for name in ("expectedRevenue", "createdAt", "updatedAt", "revision", "isDeleted")]
+    own = [{**new, at.vendor: {name: "1"}} for name in READ_ONLY[at.vendor].split()]
+
+    for values in (*derived, *own):
+        result = await at.graph.answer(asks("createOpportunity"), input=values)
+        assert codes(result) == ["BAD_USER_INPUT"], values
     assert at.calls() == []
 
 

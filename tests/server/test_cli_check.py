@@ -111,6 +111,38 @@ async def test_a_crm_that_does_not_answer_is_given_up_at_the_deadline() -> None:
     assert lines[3].endswith("(TIMEOUT)")
 
 
+# A custom text field of each sandbox that lists its custom fields, and one that is none for texts.
+CORRELATION = {
+    "autotask": ("Scope notes", "Crane hours per year"),
+    "onlyoffice": ("21", "25"),
+    "pipeliner": ("cf_scope", "cf_berths"),
+    "sharpspring": ("project_code_66aa01f3c2b4d", "lift_capacity_t_66aa0230bb51f"),
+}
+
+
+@pytest.mark.parametrize("vendor", CORRELATION)
+async def test_a_correlation_field_that_cannot_hold_the_mark_is_told(vendor: str) -> None:
+    fit, unfit = CORRELATION[vendor]
+    async with _sandbox(vendor) as sandbox:
+        good, missing, wrong = [await _reported(_config(sandbox, correlation_field=field)) for field in (fit, "nowhere", unfit)]
+
+    assert len(good) == 2
+    assert len(missing) == len(wrong) == 4
+    assert missing[3].startswith("crms.it.correlation_field: the CRM has no custom field 'nowhere' of opportunities (its text fields are ")
+    assert repr(fit) in missing[3]
+    assert repr(unfit) not in missing[3]
+    assert wrong[3].startswith(f"crms.it.correlation_field: the custom field {unfit!r} cannot hold a text of 32 characters")
+
+
+async def test_custom_fields_that_cannot_be_read_are_told_where_a_correlation_field_is_set() -> None:
+    async with _sandbox("onlyoffice") as sandbox:
+        sandbox.control.faults.append(Fault(kind="status", status=403, match="customfield"))
+        lines = await _reported(_config(sandbox, correlation_field="21"))
+
+    assert lines[1].endswith("; forbidden: custom fields")
+    assert lines[3].startswith("crms.it (custom fields): ")
+
+
 async def test_a_missing_permission_is_told_by_entity_and_what_the_vendor_lacks_is_no_failure() -> None:
     config = parse_config({"crms": {"it": {"vendor": "partly"}}}, {}, folder=Path(), vendors={"partly": PARTLY})
 

@@ -211,7 +211,7 @@ def test_all_mistakes_are_told_at_once() -> None:
 
 
 def test_an_unknown_table_is_a_mistake() -> None:
-    with pytest.raises(ConfigError, match=r"^sever: unknown; a configuration has \[server\], \[money\] and \[crms.<key>\]"):
+    with pytest.raises(ConfigError, match=r"^sever: unknown; a configuration has \[server\], \[money\], \[changes\] and \[crms.<key>\]"):
         parse_config({"sever": {}, "crms": {"main": GOOD}}, ENV, folder=HERE, vendors={"shop": SHOP})
 
 

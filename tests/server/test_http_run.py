@@ -3,8 +3,9 @@ import contextlib
 
 import orjson
 import pytest
+from starlette.applications import Starlette
 
-from server.http import HttpSettings, listen
+from server.http import GraphServer, HttpSettings, listen, uvicorn_config
 from server.http.protocol import PatientProtocol
 from tests.server.toy_graph import serving
 from vendors.errors import ConfigError
@@ -66,3 +67,20 @@ async def test_a_connection_serves_one_request_after_another(monkeypatch: pytest
         answers = await asyncio.wait_for(server.exchange(request + request + last), 5)
 
     assert answers.count(b"HTTP/1.1 200 OK") == 3
+
+
+async def test_what_runs_when_the_server_stops_cannot_keep_it_from_stopping(caplog: pytest.LogCaptureFixture) -> None:
+    async def failing() -> None:
+        raise RuntimeError("a hook failed")
+
+    async def last() -> None:
+        ran.append("last")
+
+    ran: list[str] = []
+    listener = listen("127.0.0.1", 0)
+    server = GraphServer(uvicorn_config(Starlette()), [failing, last])
+    server.should_exit = True
+    await server.serve(sockets=[listener])
+
+    assert ran == ["last"]
+    assert ["a hook failed" in str(record.exc_info) for record in caplog.records if record.exc_info] == [True]

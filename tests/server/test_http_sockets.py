@@ -89,7 +89,6 @@ async def test_the_deadline_holds_on_a_socket_too() -> None:
         ({"type": LONG}, "Unknown message type: xxx"),
         ({"type": "é" * 200}, "Unknown message type: é"),
         ({"type": "ping", "payload": "x"}, "`payload` must be an object"),
-        ({"type": "connection_init", "payload": None}, "`payload` must be an object"),
         ({"type": "connection_init", "payload": [1]}, "`payload` must be an object"),
         (without("id"), "`id` must be a string"),
         ({**SUBSCRIBE, "id": 1}, "`id` must be a string"),
@@ -103,6 +102,7 @@ async def test_the_deadline_holds_on_a_socket_too() -> None:
         ({**SUBSCRIBE, "payload": {"query": 7}}, "`payload.query` must be a string"),
         ({**SUBSCRIBE, "payload": {"query": None}}, "`payload.query` must be a string"),
         ({**SUBSCRIBE, "payload": {"query": "{__typename}", "operationName": 7}}, "`payload.operationName` must be"),
+        ({**SUBSCRIBE, "payload": {"query": "{__typename}", "extensions": []}}, "`payload.extensions` must be"),
         ({"type": "complete"}, "`id` must be a string"),
         ({"type": "complete", "id": {}}, "`id` must be a string"),
     ],
@@ -137,6 +137,31 @@ async def test_a_binary_frame_ends_the_socket_with_a_reason(caplog: pytest.LogCa
 
         assert await _end(socket) == (4400, "WebSocket message type must be text")
 
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
+@pytest.mark.parametrize(
+    ("frame", "code", "reason"),
+    [
+        (b"\x81\x81\0\0\0\0\xff", 1007, "Text must be UTF-8"),
+        (b"\x01\x81\0\0\0\0\xc3\x80\x81\0\0\0\0\xc3", 1007, "Text must be UTF-8"),
+        (b"\x81\x02{}", 1002, "incorrect masking"),
+        (b"\x81\xff\0\0\0\0\0\x20\0\0\0\0\0\0", 1009, ""),
+    ],
+    ids=["no UTF-8", "no UTF-8 in two frames", "not masked", "too large"],
+)
+async def test_a_frame_that_is_none_ends_the_socket_as_the_standard_says(
+    frame: bytes, code: int, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving() as server:
+        socket = await _connected(server)
+        connection = socket._response.connection  # pyright: ignore[reportPrivateUsage]
+        assert connection is not None
+        assert connection.transport is not None
+        connection.transport.write(frame)
+        ended = await _end(socket)
+
+    assert (ended[0], ended[1][: len(reason)]) == (code, reason)
     assert [record for record in caplog.records if record.exc_info] == []
 
 
@@ -205,3 +230,73 @@ async def test_text_that_is_no_unicode_does_not_cost_the_answer() -> None:
         (message, *_) = await _answers(socket, "1", "{halfAPair}")
 
     assert message["payload"] == {"data": {"halfAPair": "\ud800"}}
+
+
+async def test_a_socket_begins_once_and_in_time_and_before_it_asks() -> None:
+    async with serving() as server:
+        twice = await _connected(server)
+        await twice.send_json({"type": "connection_init"})
+        never = await server.http.ws_connect(server.url, protocols=["graphql-transport-ws"])
+        await never.send_json(SUBSCRIBE)
+        other = await server.http.ws_connect(server.url, protocols=["graphql-ws"])
+        ends = [await _end(socket) for socket in (twice, never, other)]
+    async with serving(HttpSettings(connection_init_timeout_seconds=0.01)) as server:
+        late = await server.http.ws_connect(server.url, protocols=["graphql-transport-ws"])
+        ends.append(await _end(late))
+
+    assert ends == [
+        (4429, "Too many initialisation requests"),
+        (4401, "Unauthorized"),
+        (4406, "Subprotocol not acceptable"),
+        (4408, "Connection initialisation timeout"),
+    ]
+
+
+async def test_nothing_may_be_given_as_null() -> None:
+    async with serving() as server:
+        socket = await server.http.ws_connect(server.url, protocols=["graphql-transport-ws"])
+        await socket.send_json({"type": "connection_init", "payload": None})
+        await socket.send_json({"type": "ping", "payload": None})
+        await socket.send_json({"type": "ping", "payload": {"at": 1}})
+        nothing = {"operationName": None, "variables": None, "extensions": None}
+        await socket.send_json({**SUBSCRIBE, "payload": {"query": "{__typename}", **nothing}})
+        replies = [await socket.receive_json(timeout=5) for _ in range(4)]
+
+    assert replies[:3] == [{"type": "connection_ack"}, {"type": "pong"}, {"type": "pong", "payload": {"at": 1}}]
+    assert replies[3]["payload"] == {"data": {"__typename": "Query"}}
+
+
+async def test_a_client_that_is_silent_after_a_ping_is_let_go() -> None:
+    async with serving(HttpSettings(ping_interval_seconds=0.01, pong_timeout_seconds=0.01)) as server:
+        socket = await _connected(server)
+        ping = await socket.receive_json(timeout=5)
+
+        assert (ping, await _end(socket)) == ({"type": "ping"}, (4408, "Pong timeout"))
+
+
+async def test_a_client_that_answers_pings_stays() -> None:
+    async with serving(HttpSettings(ping_interval_seconds=0.01, pong_timeout_seconds=5)) as server:
+        socket = await _connected(server)
+        for _ in range(5):
+            assert await socket.receive_json(timeout=5) == {"type": "ping"}
+            await socket.send_json({"type": "pong"})
+        await socket.send_json(SUBSCRIBE)
+        while (answer := await socket.receive_json(timeout=5))["type"] == "ping":
+            await socket.send_json({"type": "pong"})
+
+    assert answer["payload"] == {"data": {"__typename": "Query"}}
+
+
+async def test_a_mutation_goes_on_when_nobody_waits_for_it_any_more() -> None:
+    async with serving() as server:
+        socket = await _connected(server)
+        await socket.send_json({**SUBSCRIBE, "payload": {"query": "mutation{saveSlowly}"}})
+        await asyncio.wait_for(server.journal.started.wait(), 5)
+        await socket.send_json({"id": "1", "type": "complete"})
+        answered = await _answers(socket, "1", "{__typename}")
+        await socket.close()
+        server.journal.release.set()
+        await asyncio.wait_for(server.journal.finished.wait(), 5)
+
+    assert [message["type"] for message in answered] == ["next", "complete"]
+    assert not server.journal.cancelled.is_set()

@@ -85,12 +85,13 @@ async def test_a_request_error_is_400_in_the_graphql_type_and_200_in_plain_json(
 
 async def test_what_the_schema_does_not_have_is_told_as_it_is() -> None:
     async with serving() as server:
-        by_socket = await server.ask("subscription{count(to:1)}")
+        otherwise = await server.ask("subscription{count(to:1)}")
     async with serving(reads_only=True) as server:
         no_subscription = await server.ask("subscription{count(to:1)}")
         no_mutation = await server.get(params={"query": "mutation{save}"}, headers={"accept": GRAPHQL})
 
-    assert by_socket.messages == ["Subscriptions run over WebSocket, with the protocol graphql-transport-ws."]
+    (told,) = otherwise.messages
+    assert "please accept text/event-stream, or multipart/mixed;subscriptionSpec=1.0" in told
     assert (no_subscription.status, no_subscription.messages) == (400, ["This graph has no subscriptions."])
     assert (no_mutation.status, no_mutation.messages) == (400, ["This graph has no mutations."])
 

@@ -1,22 +1,26 @@
 """A client of Apideck's unified CRM API: pages by opaque cursors, one id a call, pipelines and users as whole tables."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from pydantic import SecretStr
 
-from vendors.apideck import mapping, parties, query, wire
+from vendors.apideck import mapping, parties, polling, query, watching, wire
 from vendors.apideck.errors import judge
 from vendors.apideck.lists import Lists
+from vendors.apideck.pages import Answer
 from vendors.apideck.query import Search
 from vendors.apideck.reader import MAX_LIMIT, Reader
 from vendors.apideck.settings import Settings
 from vendors.apideck.users import Users
+from vendors.apideck.webhooks import Webhooks
 from vendors.apideck.writing import Writing
 from vendors.auth import FixedAccess, bearer
 from vendors.capabilities import ById, EntityCheck, Page, PageRequest, Row
+from vendors.changes import ChangeFacts, Watching
 from vendors.errors import PermissionDeniedError, UnsupportedError, VendorError
 from vendors.limiting import Limits
 from vendors.model import Account, Contact, Opportunity, Pipeline, Selection, User
@@ -41,8 +45,8 @@ _CHECKED: Final[tuple[tuple[wire.Resource[Any], int | None], ...]] = (
 )
 
 
-class Client(Writing):
-    """Reads the CRM behind one connection of a consumer, and writes to it.
+class Client(Writing, Webhooks):
+    """Reads the CRM behind one connection of a consumer, watches it, and writes to it.
 
     Ids are the connected CRM's own, of any form. Custom fields have no definitions: no operation lists them.
     """
@@ -70,7 +74,7 @@ class Client(Writing):
     async def opportunities_page(self, request: PageRequest) -> Page[Opportunity]:
         fields = mapping.opportunity_fields(request.selection)
         told = {"company_id"} if any(condition.field is Field.ACCOUNT for condition in request.where) else set[str]()
-        loses = self._settings.service_id in _SEARCHES_LOSE_RELATIONS and mapping.loses_by_search(fields, told=told)
+        loses = self._loses(fields, told=told)
         listed = await self._lists.page(wire.OPPORTUNITIES, request, fields, searched_fields=mapping.IDS if loses else None)
         page = listed.page
         if loses and not listed.search.is_plain:
@@ -79,6 +83,29 @@ class Client(Writing):
         mapped = _with(page, await self._opportunities(rows, request.selection))
         shown = [row for row in mapped.rows if request.include_deleted or not row.record.is_deleted]
         return replace(mapped, rows=shown, total=page.total if request.count and request.include_deleted else None)
+
+    def watching(self) -> Watching:
+        return watching.WATCHING
+
+    def change_facts(self, record: Opportunity) -> ChangeFacts:
+        return watching.change_facts(record)
+
+    async def changed_opportunities(self, since: datetime, request: PageRequest) -> Page[Opportunity]:
+        # Source: Apideck CRM API, schema OpportunitiesFilter: it has no time of change, but the list can be sorted by it.
+        fields = mapping.opportunity_fields(request.selection)
+        loses = self._loses(fields)
+        asked = mapping.IDS if loses else fields
+        names = None if asked is None else sorted(polling.STAMPS.union(asked))
+
+        async def read(cursor: str | None) -> Answer[wire.Opportunity]:
+            return await self._lists.newest(wire.OPPORTUNITIES, cursor, names)
+
+        trail = polling.beginning(since) if request.position is None else polling.Trail.of(request.position)
+        poll = polling.Poll(read=read, crm=self._crm, operation="opportunitiesAll", most_found=self._lists.most_found)
+        page = await poll.page(trail, request.size)
+        if loses:
+            page = await self._read_again(page, fields)
+        return _with(page, await self._opportunities([row.record for row in page.rows], request.selection))
 
     async def opportunities_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Opportunity]:
         rows = await self._reader.by_ids(wire.OPPORTUNITIES, ids, mapping.opportunity_fields(selection))
@@ -146,6 +173,10 @@ class Client(Writing):
         if len(errors) == len(checks):
             raise errors[0]
         return checks
+
+    def _loses(self, fields: Sequence[str] | None, *, told: Collection[str] = ()) -> bool:
+        """Whether a search leaves out what is wanted, and its conditions do not tell it."""
+        return self._settings.service_id in _SEARCHES_LOSE_RELATIONS and mapping.loses_by_search(fields, told=told)
 
     async def _check(self, resource: wire.Resource[Any], limit: int | None) -> EntityCheck:
         try:

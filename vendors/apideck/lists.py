@@ -7,11 +7,11 @@ from typing import Any, Final, Generic, TypeVar
 from vendors.apideck import wire
 from vendors.apideck.errors import UNSUPPORTED_FILTERS, UNSUPPORTED_SORT
 from vendors.apideck.pages import Answer, Place, walk
-from vendors.apideck.query import PLAIN, SORTS, Search, pushdown, search_for
+from vendors.apideck.query import NEWEST_FIRST, PLAIN, SORTS, Search, pushdown, search_for
 from vendors.apideck.reader import MAX_LIMIT, Reader
 from vendors.capabilities import Page, PageRequest
 from vendors.errors import UnsupportedError
-from vendors.query import Abilities, Condition, Pushdown, Sort
+from vendors.query import Abilities, Condition, Field, Pushdown, Sort
 
 R = TypeVar("R", bound=wire.Row)
 
@@ -52,6 +52,12 @@ class Lists:
         self._most_found = _MOST_FOUND.get(service_id)
         self._refused: dict[str, set[frozenset[str]]] = {}
         self._orders = set(SORTS)
+        self._refused_orders: set[Field] = set()
+
+    @property
+    def most_found(self) -> int | None:
+        """The most rows that a filtered or sorted list has; None where it ends with its last row."""
+        return self._most_found
 
     def pushdown(
         self, resource: wire.Resource[Any], abilities: Abilities, conditions: Sequence[Condition], sort: Sort | None = None
@@ -150,13 +156,27 @@ class Lists:
         page = await walk(read, place, request.size, crm=self._crm, operation=operation, keep=keep, most_pages=_SCANNED_PAGES)
         return replace(page, total=None)
 
-    async def _answer(self, resource: wire.Resource[R], place: Place, search: Search, fields: Sequence[str] | None) -> Answer[R]:
+    async def newest(self, resource: wire.Resource[R], cursor: str | None, fields: Sequence[str] | None) -> Answer[R]:
+        """Read a page of a list whose rows come by their last change, the latest first, however many there are.
+
+        Raises:
+            UnsupportedError: The connector does not give that order; it is not asked for it again.
+        """
+        if Field.UPDATED_AT in self._refused_orders:
+            raise UnsupportedError(f"The CRM {self._crm!r} cannot be asked for what has changed.", crm=self._crm)
+        return await self._read(resource, Place(limit=MAX_LIMIT, cursor=cursor, is_ordered=True), NEWEST_FIRST, fields)
+
+    async def _read(self, resource: wire.Resource[R], place: Place, search: Search, fields: Sequence[str] | None) -> Answer[R]:
         try:
-            answer = await self._reader.page(resource, limit=place.limit, cursor=place.cursor, fields=fields, search=search)
+            return await self._reader.page(resource, limit=place.limit, cursor=place.cursor, fields=fields, search=search)
         except UnsupportedError as error:
             if error.vendor_code == UNSUPPORTED_SORT and search.sort is not None:
                 self._orders.discard(search.sort.field)
+                self._refused_orders.add(search.sort.field)
             raise
+
+    async def _answer(self, resource: wire.Resource[R], place: Place, search: Search, fields: Sequence[str] | None) -> Answer[R]:
+        answer = await self._read(resource, place, search, fields)
         if self._most_found is not None and not search.is_plain and _may_be_cut_off(answer, self._most_found):
             if not search.filters:
                 raise self._without_order()

@@ -12,8 +12,8 @@ from vendors.paging import MAX_PAGES, LoopGuard
 
 R = TypeVar("R", bound=wire.Row)
 
-_MAX_CHARACTERS: Final = 500
-_REMEMBERED_ROWS: Final = 3
+MAX_CHARACTERS: Final = 500
+REMEMBERED_ROWS: Final = 3
 _FILTERED_MARK: Final = "f"
 _ORDERED_MARK: Final = "o"
 _END_MARK: Final = "e"
@@ -48,8 +48,8 @@ class Place:
         limit, seen, cursor = position.split(":")
         return cls(
             limit=int(limit.lstrip(_FILTERED_MARK + _ORDERED_MARK + _END_MARK)),
-            cursor=_unquoted(cursor) if cursor else None,
-            seen=tuple(map(_unquoted, seen.split(","))) if seen else (),
+            cursor=unquoted(cursor) if cursor else None,
+            seen=tuple(map(unquoted, seen.split(","))) if seen else (),
             is_filtered=_FILTERED_MARK in limit,
             is_ordered=_ORDERED_MARK in limit,
             ends_first=_END_MARK in limit,
@@ -58,16 +58,16 @@ class Place:
     @property
     def position(self) -> str | None:
         """Its text, in printable ASCII; with fewer of the rows passed if all would be too long, and None if one still is."""
-        cursor = "" if self.cursor is None else _quoted(self.cursor)
+        cursor = "" if self.cursor is None else quoted(self.cursor)
         marks = _FILTERED_MARK * self.is_filtered + _ORDERED_MARK * self.is_ordered + _END_MARK * self.ends_first
         for first in range(len(self.seen) + self.ends_first or 1):
-            text = f"{marks}{self.limit}:{','.join(map(_quoted, self.seen[first:]))}:{cursor}"
-            if len(text) <= _MAX_CHARACTERS:
+            text = f"{marks}{self.limit}:{','.join(map(quoted, self.seen[first:]))}:{cursor}"
+            if len(text) <= MAX_CHARACTERS:
                 return text
         return None
 
     def behind(self, passed: Sequence[str]) -> "Place":
-        return replace(self, seen=tuple(passed[-_REMEMBERED_ROWS:]))
+        return replace(self, seen=tuple(passed[-REMEMBERED_ROWS:]))
 
     def for_size(self, size: int, most: int) -> "Place":
         """Where to go on for so many rows: near the beginning, a wish for far more than the limit goes on with the biggest pages."""
@@ -173,9 +173,10 @@ def _position(place: Place, crm: str, operation: str) -> str:
     return position
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text as a part of a position."""
     return quote(text, safe="", errors="surrogatepass")
 
 
-def _unquoted(text: str) -> str:
+def unquoted(text: str) -> str:
     return unquote(text, errors="surrogatepass")

@@ -66,6 +66,7 @@ class Search:
 
 
 PLAIN: Final = Search()
+NEWEST_FIRST: Final = Search(sort=Sort(Field.UPDATED_AT, descending=True))
 
 
 def is_possible(local_id: str) -> bool:

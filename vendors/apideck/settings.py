@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, StringConstraints, ValidationInfo, field_validator
 
 from vendors.apideck.demands import status_is_taken
 from vendors.auth import HeaderSecret
@@ -22,6 +22,9 @@ class Settings(VendorSettings):
     app_id: _HeaderText = Field(description="Id of the Unify application.")
     consumer_id: _HeaderText = Field(description="Id of the consumer that has the connection.")
     service_id: _HeaderText = Field(description="The connector behind it, such as `hubspot` or `salesforce`.")
+    webhook_secret: SecretStr | None = Field(
+        default=None, description="What webhooks are signed with, where that is not the API key.", min_length=1
+    )
     base_currency: str | None = Field(
         default=None, pattern=r"^[A-Z]{3}$", description="Currency of the CRM's own totals; Apideck does not tell it."
     )

@@ -182,6 +182,14 @@ class Contact(Row):
     phone_numbers: Items[Phone] = ()
 
 
+class Webhook(Row):
+    delivery_url: Text = None
+    status: Text = None
+    disabled_reason: Text = None
+    unified_api: Text = None
+    events: Texts = ()
+
+
 class Cursors(WireModel):
     next: Text = None
 
@@ -244,6 +252,8 @@ PIPELINES: Final = Resource("pipelines", Decoder(Rows[Pipeline], rows=["data"], 
 USERS: Final = Resource("users", Decoder(Rows[User], rows=["data"], row=User), Decoder(One[User]))
 COMPANIES: Final = Resource("companies", Decoder(Rows[Company], rows=["data"], row=Company), Decoder(One[Company]))
 CONTACTS: Final = Resource("contacts", Decoder(Rows[Contact], rows=["data"], row=Contact), Decoder(One[Contact]))
+WEBHOOKS: Final = Decoder(Rows[Webhook])
+WEBHOOK: Final = Decoder(One[Webhook])
 WRITTEN: Final = Decoder(One[Row])
 """What a write answers: its id."""
 FAILURE: Final = Decoder(Failure)

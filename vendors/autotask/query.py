@@ -68,6 +68,8 @@ _TOO_GREAT: Final = 2**31
 _HIGHEST_PROBABILITY: Final = 100
 _MARGIN: Final = timedelta(days=1)
 _DAY: Final = timedelta(days=1)
+# What changes is asked for all the time. A moment that is read in the zone farthest behind UTC is this much later; no zone misses more.
+_ZONE_MARGIN: Final = timedelta(hours=12)
 # Not documented: the first and the last moment that a filter may name. No deal lies outside of these.
 _EARLIEST, _LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
@@ -113,6 +115,15 @@ def behind(wanted: Filter, position: str | None) -> Filter:
     """
     # "id greater than 0" would leave out company 0.
     return [*wanted, _compared("gt", "id", int(position))] if position is not None else wanted or [_unary("exist", "id")]
+
+
+def changed_since(since: datetime) -> Filter:
+    """The opportunities that were touched since a moment, or created: whether a creation counts as activity is not documented.
+
+    Source: Autotask REST "Opportunities", lastActivity and createDate (vendor help).
+    """
+    names = ("lastActivity", "createDate")
+    return [_any_of(*(_moments(name, Operator.GTE, since, margin=_ZONE_MARGIN) for name in names))]
 
 
 def is_id(local_id: str) -> bool:
@@ -197,11 +208,13 @@ def _days(name: str, condition: Condition) -> Mapping[str, object]:
     return _moments(name, condition.operator, datetime(day.year, day.month, day.day, tzinfo=UTC), length=_DAY)
 
 
-def _moments(name: str, operator: Operator, moment: datetime, *, length: timedelta = timedelta(0)) -> Mapping[str, object]:
+def _moments(
+    name: str, operator: Operator, moment: datetime, *, length: timedelta = timedelta(0), margin: timedelta = _MARGIN
+) -> Mapping[str, object]:
     """Ask for what begins or ends at a moment that lasts that long, and for a margin."""
     if operator in _LOWER:
-        return _unary("exist", name) if moment < _EARLIEST else _compared("gte", name, _spelled(min(moment, _LATEST) - _MARGIN))
-    return _unary("exist", name) if moment > _LATEST else _compared("lte", name, _spelled(max(moment, _EARLIEST) + length + _MARGIN))
+        return _unary("exist", name) if moment < _EARLIEST else _compared("gte", name, _spelled(min(moment, _LATEST) - margin))
+    return _unary("exist", name) if moment > _LATEST else _compared("lte", name, _spelled(max(moment, _EARLIEST) + length + margin))
 
 
 def _spelled(moment: datetime) -> str:

@@ -6,16 +6,18 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from vendors.capabilities import ById, EntityCheck, OpportunityLinks, Page, PageRequest, Row, Seeds
+from vendors.changes import ChangeFacts, Watching
 from vendors.errors import NotFoundError, VendorError
 from vendors.http import Reply, Request
 from vendors.limiting import Limits
 from vendors.model import UNREAD, Account, Contact, CustomFieldDefinition, Opportunity, Pipeline, Ref, Selection, User
-from vendors.onlyoffice import links, mapping, parties, query, wire
+from vendors.onlyoffice import links, mapping, parties, query, watching, wire
 from vendors.onlyoffice.batch import Batch
 from vendors.onlyoffice.custom_fields import definition_from_wire, is_heading
 from vendors.onlyoffice.login import http_for
 from vendors.onlyoffice.pages import MAX_ROWS, MAX_SIZE, Place, Read, Window, entries_of, rows_behind, rows_of_all_behind, window_of
 from vendors.onlyoffice.parties import Reading
+from vendors.onlyoffice.projection import projection_of
 from vendors.onlyoffice.query import OpportunityFilter
 from vendors.onlyoffice.settings import Settings
 from vendors.onlyoffice.writing import Writing
@@ -175,6 +177,12 @@ class Client(Writing):
     async def base_currency(self) -> str | None:
         return self._settings.base_currency or mapping.base_currency_of(await self._currencies.get())
 
+    def watching(self) -> Watching:
+        return watching.WATCHING
+
+    def change_facts(self, record: Opportunity) -> ChangeFacts:
+        return watching.change_facts(record)
+
     async def check(self) -> Sequence[EntityCheck]:
         return await asyncio.gather(*(self._check(entity, path) for entity, path in _CHECKED.items()))
 
@@ -186,8 +194,11 @@ class Client(Writing):
         return EntityCheck(entity=entity, error=None)
 
     async def _opportunity_page(self, request: PageRequest, wanted: OpportunityFilter, reading: Reading) -> Page[Opportunity]:
+        projection = projection_of(request.selection, wanted)
+        fields = [] if projection is None else projection.params
+
         def read_of(name: str) -> Read[wire.Opportunity]:
-            return self._windows(_LIST, wire.OPPORTUNITIES, [*wanted.params, *parties.params_of(name)])
+            return self._windows(_LIST, wire.OPPORTUNITIES, [*wanted.params, *parties.params_of(name), *fields])
 
         if reading.place.lists:
             behind = await rows_of_all_behind(reading.place, request.size, read_of, lambda: self._guard(_LIST))
@@ -199,12 +210,14 @@ class Client(Writing):
         is_cut, is_whole = len(kept) > request.size, len(kept) == len(read)
         kept = kept[: request.size]
         records = await self._listed([row for row, _ in kept], request.selection, wanted.account_id, reading.people)
+        if projection is not None:
+            records = [projection.narrowed(record) for record in records]
         return Page(
             rows=[Row(record, place) for record, (_, place) in zip(records, kept, strict=True)],
             has_more=is_cut or behind.has_more,
             position=kept[-1][1] if is_cut else str(behind.entries[-1].place) if behind.entries else None,
             dropped=behind.lost + len(behind.entries) - len(read),
-            seeds=self._seeds([row for row, _ in kept]),
+            seeds=self._seeds([row for row, _ in kept]) if projection is None else None,
             total=behind.total if request.count and is_whole and not reading.is_sieve else None,
         )
 

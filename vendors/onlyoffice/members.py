@@ -17,6 +17,10 @@ from vendors.writes import UNSET, OpportunityValues, RuleCode, Unset
 _OTHER_COMPANY: Final = (
     "Name the company of the primary contact, or change the primary contact too; here the account follows from the primary contact."
 )
+_FIRST_OF_OTHER_COMPANY: Final = (
+    "Put somebody of the account first, name primary_contact_id too (null leaves the account itself as the primary contact), or name the"
+    " first one's company as the account: the first is the primary contact, and here the account follows from that one."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,8 @@ def members_after(
     account = main if is_account_named or own is None else _main_of_record(own, read)
     employer = _employer_of(primary, read)
     if employer not in (None, account) and is_default and (is_account_named or account is not None):
-        primary = None
+        # Source: Community Server, CRMApi.Deals: `contactid` is one person or company; who reads the deal takes the account from it.
+        rules.breaks(("contact_ids",), RuleCode.CONTRADICTION, _FIRST_OF_OTHER_COMPANY)
     elif employer not in (None, account) and is_account_named:
         rules.breaks(_account_path(values), RuleCode.CONTRADICTION, _OTHER_COMPANY)
     has_primary = own is None or own.contact is not None or is_account_named

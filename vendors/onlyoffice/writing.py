@@ -54,7 +54,7 @@ _NOTES: Final[Mapping[str, str]] = {
     "pipeline_id": "There is one pipeline.",
     "account_id": "Becomes the primary contact where no person is; must be the company of the person who is.",
     "account_ids": "All of them take part.",
-    "contact_ids": "All of them take part.",
+    "contact_ids": "All of them take part; without `primary_contact_id` the first is the primary contact, of the account.",
     "add_contact_ids": "A new opportunity has no contacts to add to; use contact_ids.",
     "remove_contact_ids": "A new opportunity has no contacts to take out.",
     "description": "At most 65,535 bytes of UTF-8.",

@@ -1,21 +1,23 @@
 """A client of the Pipeliner REST API v100: one list call a page with its relations expanded, small tables kept, the rest in batches.
 
-Writes are mixed in. They change none of the tables that are kept.
+Writes and webhooks are mixed in. They change none of the tables that are kept.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from pydantic import SecretStr
 
 from vendors.auth import FixedAccess, basic
 from vendors.capabilities import ById, EntityCheck, OpportunityLinks, Page, PageRequest, Row, Seeds
+from vendors.changes import ChangeFacts, Watching
 from vendors.errors import VendorError
 from vendors.limiting import Limits
 from vendors.model import UNREAD, Account, Contact, CustomFieldDefinition, Opportunity, Pipeline, Selection, User
-from vendors.pipeliner import entities, mapping, parties, projection, query, wire
+from vendors.pipeliner import entities, mapping, parties, projection, query, watching, wire
 from vendors.pipeliner.closing import ClosingStages
 from vendors.pipeliner.custom_fields import ENTITY_NAMES, Options, definitions_from_wire
 from vendors.pipeliner.lookups import Lookups, Tables
@@ -23,6 +25,7 @@ from vendors.pipeliner.places import Slice
 from vendors.pipeliner.projection import Ask
 from vendors.pipeliner.reader import Reader, judge
 from vendors.pipeliner.settings import Settings
+from vendors.pipeliner.webhooks import Webhooks
 from vendors.pipeliner.writing import Writing
 from vendors.query import Condition, Pushdown, Sort
 from vendors.registry import Link
@@ -36,7 +39,7 @@ _CHECKED: Final = ("Opportunities", "Pipelines", "Clients", "Accounts", "Contact
 _USER_FIELDS: Final = "id,email,first_name,last_name,formatted_name,is_deleted,default_unit_id"
 
 
-class Client(Writing):
+class Client(Writing, Webhooks):
     """Reads and writes one team space. Ids are the vendor's UUIDs as text."""
 
     def __init__(self, link: Link, settings: Settings) -> None:
@@ -67,18 +70,22 @@ class Client(Writing):
         self._lookups = Lookups(self._reader, tables)
         self._closing = ClosingStages(won=settings.won_stage_id, lost=settings.lost_stage_id)
         self._write_params = settings.write_params
+        self._signature = settings.webhook_signature
 
     def opportunities_pushdown(self, conditions: Sequence[Condition], sort: Sort | None) -> Pushdown:
         return query.pushdown(query.OPPORTUNITIES, conditions, sort, sorts=query.SORTS)
 
     async def opportunities_page(self, request: PageRequest) -> Page[Opportunity]:
-        if not query.can_match(request.where):
-            return _nothing(request)
-        ask = projection.ask_for_opportunities(request.selection, seeds=True)
-        found, tables = await asyncio.gather(self._reader.slice(entities.OPPORTUNITIES, request, ask), self._tables_for(request.selection))
-        rows = [row for row, _ in found.rows]
-        seeds = mapping.seeds_from_wire(self._crm, rows, selection=request.selection, labels=tables.options.labels)
-        return _page(request, found, await self._opportunities(rows, tables, request.selection, ask), seeds)
+        return await self._opportunities_page(request, seeds=True) if query.can_match(request.where) else _nothing(request)
+
+    async def changed_opportunities(self, since: datetime, request: PageRequest) -> Page[Opportunity]:
+        return await self._opportunities_page(watching.changes_since(since, request), seeds=False)
+
+    def watching(self) -> Watching:
+        return watching.WATCHING
+
+    def change_facts(self, record: Opportunity) -> ChangeFacts:
+        return watching.change_facts(record)
 
     async def opportunities_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Opportunity]:
         ask = projection.ask_for_opportunities(selection, seeds=False)
@@ -188,6 +195,14 @@ class Client(Writing):
         if len(errors) == len(checks):
             raise errors[0]
         return checks
+
+    async def _opportunities_page(self, request: PageRequest, *, seeds: bool) -> Page[Opportunity]:
+        selection = request.selection
+        ask = projection.ask_for_opportunities(selection, seeds=seeds)
+        found, tables = await asyncio.gather(self._reader.slice(entities.OPPORTUNITIES, request, ask), self._tables_for(selection))
+        rows = [row for row, _ in found.rows]
+        held = mapping.seeds_from_wire(self._crm, rows, selection=selection, labels=tables.options.labels) if seeds else None
+        return _page(request, found, await self._opportunities(rows, tables, selection, ask), held)
 
     async def _check(self, entity: str) -> EntityCheck:
         try:

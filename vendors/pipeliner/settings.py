@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 from urllib.parse import quote
+from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
@@ -34,6 +35,14 @@ def _is_mask(level: int | None) -> int | None:
     return level
 
 
+def _is_uuid(signature: SecretStr | None) -> SecretStr | None:
+    """Spell it as the vendor spells its ids, for it is a key letter by letter."""
+    try:
+        return None if signature is None else SecretStr(str(UUID(signature.get_secret_value())))
+    except ValueError:
+        raise ValueError("the signature of webhooks is a UUID") from None  # the cause quotes it
+
+
 class Settings(VendorSettings):
     """Credentials of an application of a team space, as "Show API Access" tells them."""
 
@@ -57,6 +66,10 @@ class Settings(VendorSettings):
         ge=0,
         description="What the vendor checks of writes, a sum: 2 only changed fields, 4 only its own fields; 8 lets read-only fields be "
         "set, 16 lets deleted records be linked. Without it, or with 0, it checks every field.",
+    )
+    webhook_signature: Annotated[SecretStr | None, AfterValidator(_is_uuid)] = Field(
+        default=None,
+        description="What webhooks are signed with: a UUID of your own, kept secret. Without it webhooks are refused.",
     )
 
     @property

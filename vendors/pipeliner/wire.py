@@ -305,6 +305,13 @@ class Field(Row):
     data_set: Annotated[tuple[Data | str, ...], Listed] = ()
 
 
+class Webhook(Row):
+    # Source: entity Webhooks of the Pipeliner API reference.
+    url: Text = None
+    events: Annotated[tuple[Raw, ...], Listed] = ()
+    signature: Text = None
+
+
 class PageInfo(WireModel):
     end_cursor: Text = None
     has_next_page: Flag = None
@@ -376,12 +383,14 @@ OPPORTUNITY_TYPES = Decoder(Rows[OpportunityType], rows=["data"], row=Opportunit
 DATA = Decoder(Rows[Data], rows=["data"], row=Data)
 SALES_UNITS = Decoder(Rows[Row], rows=["data"], row=Row)
 FIELDS = Decoder(Rows[Field], rows=["data"], row=Field)
+WEBHOOKS = Decoder(Rows[Webhook], rows=["data"], row=Webhook)
 ACCOUNT_RELATIONS = Decoder(Rows[AccountRelation], rows=["data"], row=AccountRelation)
 CONTACT_RELATIONS = Decoder(Rows[ContactRelation], rows=["data"], row=ContactRelation)
 CONTACT_ACCOUNT_RELATIONS = Decoder(Rows[ContactAccountRelation], rows=["data"], row=ContactAccountRelation)
 OPPORTUNITY = Decoder(One[Opportunity])
 ACCOUNT = Decoder(One[Account])
 CONTACT = Decoder(One[Contact])
+WEBHOOK = Decoder(One[Webhook])
 FAILURE = Decoder(Failure)
 REFUSAL = Decoder(Refusal)
 SAVED = Decoder(One[Saved])

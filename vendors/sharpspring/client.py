@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final, TypeVar
 
 from pydantic import SecretStr
 
 from vendors.auth import FixedAccess, bearer
 from vendors.capabilities import ById, EntityCheck, OpportunityLinks, Page, PageRequest, Row
+from vendors.changes import ChangeFacts, Watching
 from vendors.errors import VendorError
 from vendors.model import Account, Contact, CustomFieldDefinition, Opportunity, Pipeline, Selection, User
 from vendors.query import Condition, Pushdown, Sort, choose
@@ -17,6 +20,8 @@ from vendors.sharpspring.finder import Finder, Found, Target
 from vendors.sharpspring.offsets import HasId, Offsets, Window, place_from
 from vendors.sharpspring.rpc import LIMITS, Answer, Rpc, judge
 from vendors.sharpspring.settings import Settings
+from vendors.sharpspring.spans import Spans, span_from, span_since
+from vendors.sharpspring.watching import CHANGE_FACTS, WATCHING
 from vendors.sharpspring.writer import Writer
 from vendors.sharpspring.writing import Writing
 from vendors.tables import Table
@@ -34,6 +39,8 @@ _CHECKED: tuple[wire.Method[Any], ...] = (
     wire.LEADS,
     wire.FIELDS,
 )
+_WHOLE: Final = "whole~"
+"""Begins the places of a poll that reads the whole list."""
 
 
 class Client(Writing):
@@ -48,6 +55,7 @@ class Client(Writing):
         http = link.http(auth=FixedAccess(base_url, headers), limits=LIMITS, judge=judge(link.jitter))
         self._rpc = Rpc(http, page_size=settings.page_size)
         self._writer = Writer(http)
+        self._spans = Spans(lambda start, end: self._rpc.changed(wire.CHANGED_OPPORTUNITIES, start, end), settings.zone)
 
         def finder(target: Target[T]) -> Finder[T]:
             return Finder(self._rpc, target, clock=link.clock)
@@ -86,14 +94,33 @@ class Client(Writing):
             self._surroundings(request.selection),
         )
         shown = [row for _, row in window.rows if row is not None and (row.isActive is not False or request.include_deleted)]
-        links = await self._links_if_wanted([row.id for row in shown], request.selection)
-        records: dict[str, Opportunity] = {}
-        for row in shown:
-            mine = _of(links, row.id)
-            if isinstance(mine, VendorError):
-                raise mine
-            records[row.id] = mapping.opportunity_from_wire(self._crm, row, around, links=mine)
+        records = await self._records(shown, around, request.selection)
         return _page(window, lambda row: records.get(row.id))
+
+    def watching(self) -> Watching:
+        return WATCHING
+
+    def change_facts(self, record: Opportunity) -> ChangeFacts:  # noqa: ARG002  # no record tells anything
+        return CHANGE_FACTS
+
+    async def changed_opportunities(self, since: datetime, request: PageRequest) -> Page[Opportunity]:
+        if request.position is not None and request.position.startswith(_WHOLE):
+            return await self._page_of_whole(request, request.position.removeprefix(_WHOLE))
+        span = span_since(since) if request.position is None else span_from(request.position)
+        told = await self._spans.read(span, await self._rpc.vendor_time())
+        if told is None:
+            # More was changed within a moment than the vendor tells; the whole list has it too.
+            return await self._page_of_whole(request, None)
+        rows, end = told.first(request.size)
+        records: Mapping[str, Opportunity] = {}
+        if rows:  # a quiet poll needs no table
+            records = await self._records([row for row, _ in rows], await self._surroundings(request.selection), request.selection)
+        return Page(
+            rows=[Row(records[row.id], str(place)) for row, place in rows],
+            has_more=end is not None,
+            position=None if end is None else str(end),
+            dropped=told.dropped,
+        )
 
     async def opportunities_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Opportunity]:
         found, around = await asyncio.gather(self._opportunities.find(_numbers(ids)), self._surroundings(selection))
@@ -178,6 +205,27 @@ class Client(Writing):
 
         offsets = Offsets(read, lambda: self._rpc.page_size, crm=self._crm, operation=method.name)
         return await offsets.behind(place_from(request.position), request.size)
+
+    async def _page_of_whole(self, request: PageRequest, position: str | None) -> Page[Opportunity]:
+        page = await self.opportunities_page(replace(request, position=position, include_deleted=True))
+        return replace(
+            page,
+            rows=[Row(row.record, _WHOLE + row.position) for row in page.rows],
+            position=None if page.position is None else _WHOLE + page.position,
+        )
+
+    async def _records(
+        self, rows: Sequence[wire.Opportunity], around: mapping.Surroundings, selection: Selection
+    ) -> Mapping[str, Opportunity]:
+        """Map the rows of a page, by id."""
+        links = await self._links_if_wanted([row.id for row in rows], selection)
+        records: dict[str, Opportunity] = {}
+        for row in rows:
+            mine = _of(links, row.id)
+            if isinstance(mine, VendorError):
+                raise mine
+            records[row.id] = mapping.opportunity_from_wire(self._crm, row, around, links=mine)
+        return records
 
     async def _links_if_wanted(self, ids: Sequence[str], selection: Selection) -> Found[wire.OpportunityLead] | None:
         """Links by opportunity where they are read of the opportunity itself; what only needs contacts reads them later, by need."""

@@ -265,6 +265,7 @@ FAILURE: Final = Decoder(Failure)
 RECEIPT: Final = Decoder(Receipt)
 # Sources: the method articles of the Open API; keys as clients found them on the wire, then as documented.
 OPPORTUNITIES: Final = Method("getOpportunities", ("opportunity", "opportunities"), Decoder(Envelope[Opportunity]))
+CHANGED_OPPORTUNITIES: Final = Method("getOpportunitiesDateRange", OPPORTUNITIES.keys, OPPORTUNITIES.decoder)
 OPPORTUNITY_LEADS: Final = Method(
     "getOpportunityLeads", ("getWhereopportunityLeads", "opportunityLead", "opportunityLeads"), Decoder(Envelope[OpportunityLead])
 )

@@ -25,7 +25,7 @@ from vendors.errors import (
 )
 from vendors.model import Opportunity, OpportunityStatus, Ref
 from vendors.sandbox import Fault, FaultKind
-from vendors.writes import AccountValues, InputRefusedError, OpportunityValues, RuleCode, StatusValues, Violation, WritePlan
+from vendors.writes import AccountValues, ContactValues, InputRefusedError, OpportunityValues, RuleCode, StatusValues, Violation, WritePlan
 
 CREATE, UPDATE, DELETE, CLOSE = "create", "update", "delete", "close"
 CURRENT = Opportunity(ref=Ref("am", "1"), title="x")
@@ -200,6 +200,27 @@ async def test_the_vendors_complaints_are_told_by_our_paths_in_our_words(
     detail: object, told: list[tuple[str, RuleCode, str]], *, is_new: bool
 ) -> None:
     assert await refused(lambda _path, _query: refusal(400, VALIDATION, detail=detail), VALUES, is_new=is_new) == told
+
+
+async def test_complaints_about_companies_and_contacts_are_told_by_our_paths_too() -> None:
+    reach = [{"emails[0].email": "x"}, {"phone_numbers[0].number": "x"}]
+    shared = {"email": "ida@berg.example", "phone": "+47 55"}
+
+    def answer(path: str, _query: dict[str, str]) -> web.Response:
+        return refusal(400, VALIDATION, detail={"invalid": [*reach, *([{"websites[0].url": "x"}] if "companies" in path else [])]})
+
+    async with scripted(answer, service_id="hubspot") as (_, client):
+        plans = [
+            await client.plan_create_account(AccountValues(name="Berg", website="https://berg.example", **shared)),
+            await client.plan_create_contact(ContactValues(last_name="Berg", **shared)),
+        ]
+        told: list[list[str]] = []
+        for plan in plans:
+            with pytest.raises(InputRefusedError) as caught:
+                await plan.execute()
+            told.append([".".join(found.path) for found in caught.value.violations])
+
+    assert told == [["email", "phone", "website"], ["email", "phone"]]
 
 
 CONNECTORS_WORDS: list[tuple[int, str | None, Any, list[tuple[str, RuleCode, str | None]]]] = [

@@ -140,6 +140,8 @@ async def test_a_stale_table_is_found_out_by_the_vendor() -> None:
         ("The value of field description is longer than 8000 characters.", "description", "TOO_LONG"),
         ("projectedCloseDate must be greater than or equal to startDate.", "expected_close_date", "REJECTED_BY_VENDOR"),
         ("Something about lossReason", "extension.loss_reason", "REJECTED_BY_VENDOR"),
+        ("Something about lostDate", "extension.lost_date", "REJECTED_BY_VENDOR"),
+        ("Something about useQuoteTotals", "extension.use_quote_totals", "REJECTED_BY_VENDOR"),
         ("Computer says no", "", "REJECTED_BY_VENDOR"),
         ("", "", "REJECTED_BY_VENDOR"),
     ],

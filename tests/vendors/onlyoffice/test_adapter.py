@@ -33,6 +33,7 @@ LIST, STAGES, PEOPLE, LOGIN, BATCH = (
 CONTACT, TAGS = "GET crm/contact/{id}", "GET crm/opportunity/tag/{id}"
 TERMINATED = "7ad20b61-c3f4-4598-8e17-5f09d6b3c8a2"
 TITLES = Selection({"Opportunity": frozenset({"title"})})
+WHOLE_ROWS = Selection({"Opportunity": frozenset({"title", "extension"})})
 BOARD_OF_OPPORTUNITIES = frozenset(
     {"title", "amount", "status", "pipeline_ref", "stage_ref", "owner_ref", "account_ref", "contact_refs", "probability_percent"}
 )
@@ -174,7 +175,7 @@ async def test_only_what_is_selected_is_read(selection: Selection, cost: Mapping
 
 async def test_a_list_is_asked_for_by_id_and_whole() -> None:
     async with playground("onlyoffice") as ground:
-        await first_page(ground)
+        await first_page(ground, WHOLE_ROWS)
 
         assert dict(ground.control.calls[-1].query) == {"startIndex": "0", "count": "21", "sortBy": "id", "sortOrder": "ascending"}
 
@@ -309,7 +310,7 @@ async def test_the_base_currency_is_a_setting_where_several_are_basic() -> None:
 @pytest.mark.parametrize("offset", ["+03:00", "+00:00", "-05:00"])
 async def test_days_are_those_of_the_portal_wherever_it_is(offset: str) -> None:
     async with playground("onlyoffice", options={"portal_offset": offset}) as ground:
-        records = {record.local_id: record for record in await whole_list(ground.crm, selection=TITLES)}
+        records = {record.local_id: record for record in await whole_list(ground.crm, selection=WHOLE_ROWS)}
 
     assert str(records["101"].expected_close_date) == "2026-12-15"
     assert str(records["117"].closed_at) == "2026-11-18 10:30:00+00:00"
@@ -342,7 +343,7 @@ async def test_a_list_that_cannot_be_read_fails_for_those_who_are_looked_up_in_i
 
 async def test_private_opportunities_have_their_access_list() -> None:
     async with playground("onlyoffice") as ground:
-        records = {record.local_id: record for record in await whole_list(ground.crm, selection=TITLES)}
+        records = {record.local_id: record for record in await whole_list(ground.crm, selection=WHOLE_ROWS)}
 
     own = records["131"].extension
     assert isinstance(own, OnlyofficeOpportunityFields)
@@ -353,7 +354,7 @@ async def test_private_opportunities_have_their_access_list() -> None:
 async def test_the_custom_date_format_reads_dates_as_the_portal_writes_them() -> None:
     settings = {"custom_date_format": "%m/%d/%Y"}
     async with playground("onlyoffice", options={"date_field_text": "portal"}, settings=settings) as ground:
-        [record, *_] = await first_page(ground)
+        [record, *_] = await first_page(ground, WHOLE_ROWS)
 
     fields = {field.key: (field.value, field.display_value) for field in record.custom_fields or ()}
     assert fields["26"] == ("2027-02-15", "2/15/2027")

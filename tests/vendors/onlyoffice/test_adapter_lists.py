@@ -30,6 +30,7 @@ LOGIN, LIST, CONTACTS, STAFF = (
 IVO, LEFT = "9924256a-739c-462b-af15-e652a3b1b6eb", "7ad20b61-c3f4-4598-8e17-5f09d6b3c8a2"
 REMOVED = "d15c"
 TITLES = Selection({"Opportunity": frozenset({"title"})})
+WHOLE_ROWS = Selection({"Opportunity": frozenset({"title", "extension"})})
 ACCOUNTS = Selection({"Opportunity": frozenset({"title", "account_ref"})})
 BY_ID = {"sortBy": "id", "sortOrder": "ascending"}
 POSITIONS = [position for position in all_sandboxes()["onlyoffice"].positions() if len(position) <= 1]
@@ -67,7 +68,7 @@ def queries(ground: Playground) -> list[dict[str, str]]:
 
 
 async def pages(
-    client: Client, *where: Condition, size: int = 100, selection: Selection = TITLES, between: Callable[[], None] = lambda: None
+    client: Client, *where: Condition, size: int = 100, selection: Selection = WHOLE_ROWS, between: Callable[[], None] = lambda: None
 ) -> list[Page[Opportunity]]:
     taken = client.opportunities_pushdown(where, None)
     assert set(taken.conditions) == set(where), "not everything is taken"

@@ -240,7 +240,8 @@ LINKED_AT_ONCE: list[tuple[dict[str, Any], Links]] = [
     ({"account_ids": ("14", "12")}, ("14", ["14", "12"], None, [])),
     ({"primary_contact_id": "41"}, ("12", ["12"], "41", ["41"])),
     ({"contact_ids": ("42", "44")}, ("12", ["12"], "42", ["42", "44"])),
-    ({"contact_ids": ("44",), "account_id": "12"}, ("12", ["12"], None, ["44"])),  # nobody said that he is the primary one
+    ({"contact_ids": ("44",), "account_id": "12", "primary_contact_id": None}, ("12", ["12"], None, ["44"])),
+    ({"contact_ids": ("41", "44"), "account_id": "12"}, ("12", ["12"], "41", ["41", "44"])),
     ({"contact_ids": ("41", "44"), "primary_contact_id": "44"}, ("14", ["14"], "44", ["44", "41"])),
     ({"contact_ids": ("41",), "primary_contact_id": None}, (None, [], None, ["41"])),
     ({"primary_contact_id": "59", "account_id": "12"}, ("12", ["12"], "59", ["59"])),  # works for nobody
@@ -362,7 +363,7 @@ LINKED: list[tuple[str, dict[str, Any], Links, int]] = [
     ("121", {"remove_contact_ids": ("47",)}, ("16", ["16"], None, []), 2),  # the account stays: it becomes the primary contact
     ("121", {"remove_contact_ids": ("48",)}, ("16", ["16"], "47", ["47"]), 0),
     ("121", {"contact_ids": ("44",), "account_id": "14"}, ("14", ["14"], "44", ["44"]), 5),
-    ("121", {"contact_ids": ("44",)}, ("16", ["16"], None, ["44"]), 3),
+    ("121", {"contact_ids": ("44",), "primary_contact_id": None}, ("16", ["16"], None, ["44"]), 3),
     ("121", {"contact_ids": ("44", "47"), "primary_contact_id": "47"}, ("16", ["16"], "47", ["47", "44"]), 1),
     ("121", {"contact_ids": None}, ("16", ["16"], None, []), 2),
     ("121", {"primary_contact_id": "44"}, ("14", ["14", "16"], "44", ["44", "47"]), 2),
@@ -370,7 +371,7 @@ LINKED: list[tuple[str, dict[str, Any], Links, int]] = [
     ("121", {"account_ids": ("16", "12")}, ("16", ["16", "12"], "47", ["47"]), 1),
     ("122", {"account_id": "12"}, ("12", ["12"], None, []), 3),
     ("122", {"account_id": None}, (None, [], None, []), 2),
-    ("122", {"contact_ids": ("44",), "account_ids": ("27",)}, ("27", ["27"], None, ["44"]), 1),
+    ("122", {"contact_ids": ("44",), "account_ids": ("27",), "primary_contact_id": None}, ("27", ["27"], None, ["44"]), 1),
     ("167", {"add_contact_ids": ("41",)}, ("12", ["12"], None, ["41"]), 1),
     ("125", {"contact_ids": ("41",)}, ("12", ["12"], "41", ["41"]), 2),
 ]
@@ -597,6 +598,19 @@ async def test_an_account_and_a_contact_of_it_are_created(position: dict[str, Op
         "+49 2",
     )
     assert person.account_ref == Ref("baltic", account_id)
+
+
+async def test_an_account_is_sent_with_its_addresses_as_the_main_ones_at_work() -> None:
+    async with playground("onlyoffice") as ground:
+        firm = AccountValues(name="Reede", email="post@reede.example", phone="+49 1", website="https://reede.example")
+        await done(await client_of(ground).plan_create_account(firm))
+
+        # Source: Community Server, CRMApi.ContactInfo CreateContactInfo, and ContactInfoType: 0 telephone, 1 e-mail, 2 website.
+        data = [(1, "post@reede.example"), (0, "+49 1"), (2, "https://reede.example")]
+        assert [body for _, body in sent(ground)] == [
+            {"companyName": "Reede", "shareType": 1},
+            *({"infoType": kind, "data": text, "isPrimary": True, "category": "Work"} for kind, text in data),
+        ]
 
 
 async def test_a_contact_with_one_name_is_created_with_an_empty_other_one() -> None:

@@ -188,6 +188,49 @@ async def test_arguments_that_a_refusal_names_are_its_paths(ground: Playground, 
     assert not message or message not in str(refused.value.violations)
 
 
+# Source: API page "Create an opportunity", Body; Community Server, CRMApi.Contacts, CRMApi.Tag and CRMApi.CustomFields.
+ARGUMENTS = {
+    "contactid": "primary_contact_id",
+    "members": "contact_ids",
+    "title": "title",
+    "description": "description",
+    "responsibleid": "owner_id",
+    "bidType": "extension.bid_type",
+    "bidValue": "extension.bid_value",
+    "bidCurrencyAbbr": "amount.currency",
+    "perPeriodValue": "extension.per_period_value",
+    "stageid": "stage_id",
+    "successProbability": "probability_percent",
+    "actualCloseDate": "extension.actual_close_date",
+    "expectedCloseDate": "expected_close_date",
+    "customFieldList": "custom_fields",
+    "isPrivate": "extension.is_private",
+    "accessList": "extension.access_list",
+    "isNotify": "extension.is_notify",
+    "fieldValue": "custom_fields",
+    "tagName": "tags",
+    "companyName": "name",
+    "firstName": "first_name",
+    "lastName": "last_name",
+    "jobTitle": "title",
+    "companyId": "account_id",
+}
+
+
+async def test_every_argument_that_is_sent_has_a_path(ground: Playground) -> None:
+    told: dict[str, str] = {}
+    for name in ARGUMENTS:
+        plan = await client_of(ground).plan_create(values())
+        body = json.dumps({**ENVELOPE, "error": {"message": f"Parameter name: {name}", "hresult": 1}})
+        ground.control.faults[:] = [Fault(kind="status", status=400, body=body, match=CREATE)]
+        with pytest.raises(InputRefusedError) as refused:
+            await plan.execute()
+        [violation] = refused.value.violations
+        told[name] = ".".join(violation.path)
+
+    assert told == ARGUMENTS
+
+
 async def test_a_refusal_without_an_envelope_is_one_too(ground: Playground) -> None:
     plan = await client_of(ground).plan_create(values())
     ground.control.faults.append(Fault(kind="status", status=400, body="<h1>Bad Request</h1>", match=CREATE))

@@ -87,6 +87,9 @@ ALIKE: list[tuple[dict[str, Any], Mapping[tuple[str, ...], RuleCode]]] = [
     ({"primary_contact_id": "44", "account_id": "12"}, {("account_id",): RuleCode.CONTRADICTION}),  # works for another company
     ({"primary_contact_id": "44", "account_ids": ("12",)}, {("account_ids",): RuleCode.CONTRADICTION}),
     ({"primary_contact_id": "44", "account_id": None}, {("account_id",): RuleCode.CONTRADICTION}),
+    ({"contact_ids": ("44", "41"), "account_id": "12"}, {("contact_ids",): RuleCode.CONTRADICTION}),  # the first one does
+    ({"contact_ids": ("44",), "account_ids": ("12",)}, {("contact_ids",): RuleCode.CONTRADICTION}),
+    ({"contact_ids": ("44",), "account_id": None}, {("contact_ids",): RuleCode.CONTRADICTION}),
     ({"type": "New"}, {("type",): RuleCode.NOT_SUPPORTED}),
     ({"lead_source": "Fair"}, {("lead_source",): RuleCode.NOT_SUPPORTED}),
     ({"tags": ("crane", " ")}, {("tags",): RuleCode.INVALID_VALUE}),
@@ -218,6 +221,15 @@ async def test_another_account_among_several_has_to_be_told_which_ones_stay(grou
     plan = await client_of(ground).plan_update(await read(ground, "167"), OpportunityValues(account_id=None))
 
     assert broken(plan) == {("account_id",): RuleCode.CONTRADICTION}
+
+
+@pytest.mark.parametrize("local_id", ["121", "122", "167"])  # whose primary contact is a person, a company, nobody
+async def test_contacts_whose_first_works_elsewhere_do_not_take_the_place_of_the_account_unsaid(ground: Playground, local_id: str) -> None:
+    plan = await client_of(ground).plan_update(await read(ground, local_id), OpportunityValues(contact_ids=("44", "41")))
+
+    assert broken(plan) == {("contact_ids",): RuleCode.CONTRADICTION}
+    assert "primary_contact_id" in plan.violations[0].message
+    assert not writes(ground)
 
 
 async def test_what_the_user_may_not_change_is_told_without_a_call(ground: Playground) -> None:

@@ -71,7 +71,9 @@ async def test_the_settings_are_those_that_the_sandbox_takes(call: Caller) -> No
 
     response, _ = await call.send("GET", f"/api/v100/rest/spaces/{settings['space_id']}/entities/Clients", headers=headers)
 
-    assert settings.keys() == {"service_url", "space_id", "username", "password", "won_stage_id", "lost_stage_id"}
+    assert settings.keys() == {
+        *("service_url", "space_id", "username", "password", "won_stage_id", "lost_stage_id", "webhook_signature"),
+    }
     assert (settings["service_url"], response.status) == (call.sandbox.base_url, 200)
 
 

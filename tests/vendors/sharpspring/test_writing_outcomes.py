@@ -199,6 +199,15 @@ async def test_an_update_succeeds_in_many_shapes_and_without_any_change(reply: d
         assert (await plan.execute()).local_id == "7"
 
 
+@pytest.mark.parametrize("code", [302, "302"])
+async def test_a_deletion_that_found_nothing_left_to_delete_is_done(code: int | str) -> None:
+    async with scripted(lambda _: written(refused(code), key="deletes")) as (vendor, client):
+        plan = await client.plan_delete(SOME)
+
+        assert (await plan.execute()).local_id == "7"
+        assert [asked["method"] for asked in vendor.asked] == ["deleteOpportunities"]
+
+
 @pytest.mark.parametrize("data", [{"param": "isWon"}, ["isWon"], {"isWon": "bad"}])
 async def test_the_field_that_a_refusal_names_is_its_path(data: object) -> None:
     async with scripted(lambda _: written(refused(217, data))) as (_, client):

@@ -308,6 +308,14 @@ async def test_a_contact_that_cannot_be_is_told(values: ContactValues, expected:
         assert made.writes() == []
 
 
+@pytest.mark.parametrize(
+    "values", [ContactValues(first_name="Ida"), ContactValues(last_name="Dahl"), ContactValues(email="new@dahl.example")]
+)
+async def test_a_name_or_an_address_is_enough_for_a_contact(values: ContactValues) -> None:
+    async with ground() as made:
+        assert broken(await made.client.plan_create_contact(values)) == set()
+
+
 async def test_a_custom_field_that_is_required_has_to_be_given() -> None:
     async with ground() as made:
         fields_table = made.store.tables["field"]

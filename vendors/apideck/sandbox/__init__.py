@@ -13,10 +13,12 @@ from vendors.apideck.sandbox.limits import Limits, ResetAs
 from vendors.apideck.sandbox.routes import API_KEY, APP_ID, CONSUMER_ID, make_application
 from vendors.apideck.sandbox.search import TextFilter
 from vendors.apideck.sandbox.store import STORE, Change, Rules, StageIds, Store
+from vendors.apideck.sandbox.webhooks import Signing
 from vendors.sandbox import Option, OptionValue, SandboxKind, SandboxSetup
 
 __all__ = ["SANDBOX", "STORE", "Change", "Store"]
 
+WEBHOOK_KEY = "whsec_sandbox_nordkai_americas_81d2e0"
 _SEED = Path(__file__).with_name("seed.json")
 
 
@@ -32,6 +34,8 @@ def _build(setup: SandboxSetup) -> web.Application:
         text_filter=cast("TextFilter", options["text_filter"]),
         merges_custom_fields=options["custom_fields"] == "merged",
         needs_primary_contact=options["primary_contact"] == "required",
+        nulls_first=options["order_of_nulls"] == "first",
+        stamps_in=options["stamps"],
     )
     presentation = Presentation(
         nulls=options["nulls"],
@@ -48,7 +52,13 @@ def _build(setup: SandboxSetup) -> web.Application:
         unsupported_status=options["unsupported_status"],
     )
     limits = Limits(reset_as=cast("ResetAs", options["rate_limit_reset"]))
-    return make_application(Store(seed, rules=rules, limits=limits), presentation, setup.base_url)
+    signing = Signing(
+        secret=WEBHOOK_KEY if options["webhook_key"] == "own" else API_KEY,
+        encoding=options["webhook_signature"],
+        over=options["webhook_signed"],
+        trial=options["webhook_trial"],
+    )
+    return make_application(Store(seed, rules=rules, limits=limits), presentation, setup.base_url, signing)
 
 
 def _settings(base_url: str, options: Mapping[str, OptionValue]) -> dict[str, object]:
@@ -62,6 +72,7 @@ def _settings(base_url: str, options: Mapping[str, OptionValue]) -> dict[str, ob
         "lost_status": "closedlost",
         "open_status": "open",
         **({"require_primary_contact": True} if options["primary_contact"] == "required" else {}),
+        **({"webhook_secret": WEBHOOK_KEY} if options["webhook_key"] == "own" else {}),
     }
 
 
@@ -126,13 +137,24 @@ SANDBOX = SandboxKind(
             "required",
             "Whether a deal can be created without a primary contact; several connectors demand one.",
         ),
+        "order_of_nulls": Option(("last", "first"), "last", "first", "Where records without a value stand in an order by it."),
+        "stamps": Option(("milliseconds", "seconds"), "milliseconds", "seconds", "How exact the connector stamps changes."),
+        "webhook_signature": Option(("hex", "base64"), "hex", "base64", "How the signature of a webhook is written."),
+        "webhook_signed": Option(
+            ("sorted", "raw"), "sorted", "raw", "Whether a webhook's body is signed with sorted keys, or as it is sent."
+        ),
+        "webhook_key": Option(("api_key", "own"), "api_key", "own", "Whether webhooks are signed with the API key, or another secret."),
+        "webhook_trial": Option(
+            ("event", "empty"), "event", "empty", "Whether the webhook that tries a new URL out tells of an event, or is an empty object."
+        ),
     },
     build=_build,
     settings=_settings,
     not_simulated=(
         "connectors other than hubspot, and their rules for required fields",
         "leads, lists, notes, activities, custom objects",
-        "webhook subscriptions and their delivery",
+        "the log of webhooks, their fixed retry times of up to half a day, and the end of a subscription after the last one",
+        "virtual webhooks, which may come a day late",
         "the effect of pass_through downstream: it is checked and then dropped",
         "?_method= as a substitute for PATCH and DELETE",
         "the exact number of the connector's rate limit, which is not published",

@@ -12,6 +12,7 @@ _GENERATOR_SEED = 20_261_121
 _FIRST_ID = 30_000_000_001
 _FIRST_DAY = datetime(2025, 8, 1, 8, tzinfo=UTC)
 _DAYS = 470
+_LAST_CHANGE = _FIRST_DAY + timedelta(days=_DAYS)
 _STATUS_BY_PROBABILITY: Mapping[float | None, str] = {100: "closedwon", 0: "closedlost"}
 _SUBJECTS = (
     "Quay crane retrofit",
@@ -53,7 +54,7 @@ def _opportunity(
     pipeline_id, stage = placed
     owner, contact = people
     created = _FIRST_DAY + timedelta(days=dice.randrange(_DAYS), minutes=dice.randrange(600))
-    moved = created + timedelta(days=dice.randrange(1, 60))
+    moved = min(created + timedelta(days=dice.randrange(1, 60)), _LAST_CHANGE)
     probability = stage["win_probability"]
     amount = dice.randrange(24_000) * 100
     return {

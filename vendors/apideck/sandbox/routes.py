@@ -23,12 +23,15 @@ from vendors.apideck.sandbox.answers import (
     refused_for,
     select,
 )
+from vendors.apideck.sandbox.board import Board
 from vendors.apideck.sandbox.fields import RESOURCES, Record, Resource
 from vendors.apideck.sandbox.limits import Limits
 from vendors.apideck.sandbox.parameters import DEFAULT_LIMIT, Parameters, list_parameters, one_parameters
 from vendors.apideck.sandbox.shapes import Problem
 from vendors.apideck.sandbox.store import STORE, DeletedError, DownstreamError, Store
+from vendors.apideck.sandbox.webhooks import Signing, Subscriptions, add_webhooks
 from vendors.sandbox import Handler, application
+from vendors.sandbox_board import enliven
 
 API_KEY = "sk_sandbox_nordkai_americas_3f9c71"
 APP_ID = "nordkaiUnifyAppJQ8m2sVd"
@@ -46,7 +49,7 @@ PRESENTATION = web.AppKey("PRESENTATION", Presentation)
 BASE_URL = web.AppKey("BASE_URL", str)
 
 
-def make_application(store: Store, presentation: Presentation, base_url: str) -> web.Application:
+def make_application(store: Store, presentation: Presentation, base_url: str, signing: Signing) -> web.Application:
     """The application of one running sandbox."""
     names = "|".join(RESOURCES)
     app = application(
@@ -65,6 +68,8 @@ def make_application(store: Store, presentation: Presentation, base_url: str) ->
     app[STORE] = store
     app[PRESENTATION] = presentation
     app[BASE_URL] = base_url
+    add_webhooks(app, Subscriptions(store=store, signing=signing, base_url=base_url, consumer=CONSUMER_ID))
+    enliven(app, Board(store))
     return app
 
 
@@ -75,6 +80,10 @@ def _operation(request: web.Request, _body: bytes) -> str:
             return f"{resource}{'All' if request.method == 'GET' else 'Add'}"
         case ["crm", resource, _] if resource in RESOURCES and request.method in _VERBS:
             return f"{resource}{_VERBS[request.method]}"
+        case ["webhook", "webhooks"] if request.method in ("GET", "POST"):
+            return f"webhooks{'All' if request.method == 'GET' else 'Add'}"
+        case ["webhook", "webhooks", _] if request.method in _VERBS:
+            return f"webhooks{_VERBS[request.method]}"
         case _:
             return f"{request.method} {request.path}"
 
@@ -112,12 +121,17 @@ def _admit(request: web.Request) -> None:
         raise RefusedError(
             401, "UnauthorizedError", "Unauthorized Request", {"type": "unauthorized", "message": "The API key is not valid"}
         )
-    missing = [name for name in ("x-apideck-app-id", "x-apideck-consumer-id", "x-apideck-service-id") if not request.headers.get(name)]
+    # Source: Apideck Webhook API: subscriptions belong to the application, whatever the consumer and the connector.
+    is_of_application = request.path.startswith("/webhook/")
+    wanted = ("x-apideck-app-id",) if is_of_application else ("x-apideck-app-id", "x-apideck-consumer-id", "x-apideck-service-id")
+    missing = [name for name in wanted if not request.headers.get(name)]
     if missing:
         raise refused_for([Problem("missing", name, "required") for name in missing], type_name="RequestHeadersValidationError")
     if request.headers["x-apideck-app-id"] != APP_ID:
         detail = {"type": "unauthorized", "message": "The API key is not one of this application"}
         raise RefusedError(401, "UnauthorizedError", "Unauthorized Request", detail)
+    if is_of_application:
+        return
     consumer, service = request.headers["x-apideck-consumer-id"], request.headers["x-apideck-service-id"]
     if consumer != CONSUMER_ID:
         raise _not_found("ConnectionNotFoundError", "connection", f"crm+{service} of {consumer}")
@@ -189,7 +203,7 @@ def _page(store: Store, resource: Resource, parameters: Parameters, presentation
         more = len(rows) > size
         rows = rows[:size]
         return rows, int(rows[-1]["id"]) if more else None, len(table)
-    ids = table.search(resource.name, parameters.search, store.rules.text_filter)
+    ids = table.search(resource.name, parameters.search, store.rules)
     reachable = ids[:_MAX_SEARCH_ROWS]
     keys = reachable[position : position + size]
     end = position + len(keys)

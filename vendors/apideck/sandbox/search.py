@@ -23,12 +23,14 @@ class Search:
         return not self.filters and self.sort_by is None
 
 
-def found(resource: Resource, records: Iterable[Record], search: Search, *, text_filter: TextFilter) -> list[str]:
-    """The ids of the records that match, in the order asked for; records without the sort key come last, equal ones stay in id order."""
+def found(
+    resource: Resource, records: Iterable[Record], search: Search, *, text_filter: TextFilter, nulls_first: bool = False
+) -> list[str]:
+    """The ids of the records that match, in the order asked for; equal ones stay in id order, those without the sort key are at an end."""
     tests: list[tuple[str, FilterRule, str]] = [(key, resource.filters[key], wanted) for key, wanted in search.filters]
     rows = [record for record in records if all(_matches(record, key, rule, wanted, text_filter) for key, rule, wanted in tests)]
     if search.sort_by is not None:
-        rows = _sorted(rows, search.sort_by, descending=search.descending)
+        rows = _sorted(rows, search.sort_by, descending=search.descending, nulls_first=nulls_first)
     return [row["id"] for row in rows]
 
 
@@ -52,10 +54,12 @@ def _matches(record: Record, key: str, rule: FilterRule, wanted: str, text_filte
             return any(_digits(phone["number"]) == _digits(wanted) for phone in record.get("phone_numbers", []))
 
 
-def _sorted(rows: list[Record], sort_by: str, *, descending: bool) -> list[Record]:
+def _sorted(rows: list[Record], sort_by: str, *, descending: bool, nulls_first: bool) -> list[Record]:
     keyed = [(_sort_value(row, sort_by), row) for row in rows]
     with_value = sorted((pair for pair in keyed if pair[0] is not None), key=lambda pair: pair[0], reverse=descending)
-    return [row for _, row in with_value] + [row for value, row in keyed if value is None]
+    without = [row for value, row in keyed if value is None]
+    rest = [row for _, row in with_value]
+    return without + rest if nulls_first else rest + without
 
 
 def _sort_value(row: Record, sort_by: str) -> Any:

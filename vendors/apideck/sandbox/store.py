@@ -34,6 +34,8 @@ class Rules:
     text_filter: TextFilter = "contains"
     merges_custom_fields: bool = True
     needs_primary_contact: bool = False
+    nulls_first: bool = False
+    stamps_in: Literal["milliseconds", "seconds"] = "milliseconds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Table:
     def __init__(self, records: Sequence[Record]) -> None:
         self._records: dict[str, Record] = {record["id"]: record for record in records}
         self._order = sorted(int(key) for key in self._records)
+        self._last_id = max(self._order, default=0)
         self._searches: dict[Search, list[str]] = {}
 
     def __len__(self) -> int:
@@ -83,6 +86,7 @@ class Table:
     def put(self, record: Record) -> None:
         if record["id"] not in self._records:
             insort(self._order, int(record["id"]))
+            self._last_id = max(self._last_id, self._order[-1])
         self._records[record["id"]] = record
         self._searches.clear()
 
@@ -92,20 +96,20 @@ class Table:
         self._searches.clear()
 
     def next_id(self) -> str:
-        return str(self._order[-1] + 1) if self._order else "1"
+        return str(self._last_id + 1)  # an id that was given once is never given again
 
     def after(self, key: int, count: int) -> list[Record]:
         """Up to `count` records whose ids are greater than the key."""
         start = bisect_right(self._order, key)
         return [self._records[str(item)] for item in self._order[start : start + count]]
 
-    def search(self, resource: str, search: Search, text_filter: TextFilter) -> list[str]:
+    def search(self, resource: str, search: Search, rules: Rules) -> list[str]:
         """The ids a search finds; kept until the next change, so that paging through it costs one scan."""
         ids = self._searches.get(search)
         if ids is None:
             if len(self._searches) >= _KEPT_SEARCHES:
                 self._searches.clear()
-            ids = found(RESOURCES[resource], self, search, text_filter=text_filter)
+            ids = found(RESOURCES[resource], self, search, text_filter=rules.text_filter, nulls_first=rules.nulls_first)
             self._searches[search] = ids
         return ids
 
@@ -158,7 +162,7 @@ class Store:
             DownstreamError: It refers to something that does not exist.
         """
         table = self.tables[resource]
-        stamp = self._stamp()
+        stamp = self.stamp()
         record: Record = {"id": table.next_id(), "created_at": stamp}
         if resource in {"opportunities", "companies"}:
             record |= {"created_by": INTEGRATION_USER, "deleted": False}
@@ -167,8 +171,8 @@ class Store:
         self._tell("created", resource, record["id"], stamp)
         return str(record["id"])
 
-    def update(self, resource: str, key: str, body: Record) -> None:
-        """Change the keys that the body holds.
+    def update(self, resource: str, key: str, body: Record, *, by: str = INTEGRATION_USER) -> None:
+        """Change the keys that the body holds, in the name of a user.
 
         Raises:
             KeyError: There is no such record.
@@ -176,8 +180,8 @@ class Store:
             DownstreamError: It would refer to something that does not exist.
         """
         record = dict(self._writable(resource, key))
-        stamp = self._stamp()
-        self._write(resource, record, body, stamp)
+        stamp = self.stamp()
+        self._write(resource, record, body, stamp, by=by)
         self.tables[resource].put(record)
         self._tell("updated", resource, key, stamp)
 
@@ -189,7 +193,7 @@ class Store:
             DeletedError: It is marked as deleted already.
         """
         record = self._writable(resource, key)
-        stamp = self._stamp()
+        stamp = self.stamp()
         if self.rules.delete_leaves_record and "deleted" in RESOURCES[resource].shape.fields:
             self.tables[resource].put({**record, "deleted": True, "updated_at": stamp, "updated_by": INTEGRATION_USER})
         else:
@@ -222,7 +226,7 @@ class Store:
             raise DeletedError
         return record
 
-    def _write(self, resource: str, record: Record, body: Record, stamp: str) -> None:
+    def _write(self, resource: str, record: Record, body: Record, stamp: str, *, by: str = INTEGRATION_USER) -> None:
         known = RESOURCES[resource].shape.fields
         changes = {name: value for name, value in body.items() if name in known and not known[name].write_only}
         self._check_references(changes)
@@ -235,7 +239,7 @@ class Store:
         record |= changes
         record["updated_at"] = stamp
         if "updated_by" in known:
-            record["updated_by"] = INTEGRATION_USER
+            record["updated_by"] = by
         if resource == "opportunities" and {"monetary_amount", "win_probability"} & changes.keys():
             record["expected_revenue"] = _expected_revenue(record.get("monetary_amount"), record.get("win_probability"))
 
@@ -268,7 +272,7 @@ class Store:
         if (pipeline["id"], stage_id) == (record.get("pipeline_id"), record.get("pipeline_stage_id")):
             return changes
         if self.rules.status_follows_stage:
-            changes = {"status": _status_of(stage), "win_probability": stage["win_probability"], **changes}
+            changes = {"status": status_of(stage), "win_probability": stage["win_probability"], **changes}
         return {**changes, **_changed_at(changes, stamp)}
 
     def _rename_stages(self, opportunities: Sequence[Record]) -> None:
@@ -286,8 +290,9 @@ class Store:
             if stage_id is not None:
                 record["pipeline_stage_id"] = names.get(stage_id, stage_id)
 
-    def _stamp(self) -> str:
-        return self.now().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    def stamp(self) -> str:
+        """The present moment, as records are stamped with it."""
+        return self.now().astimezone(UTC).isoformat(timespec=self.rules.stamps_in).replace("+00:00", "Z")
 
     def _tell(self, verb: Verb, resource: str, key: str, stamp: str) -> None:
         change = Change(verb, resource, key, stamp)
@@ -302,7 +307,8 @@ def _stage_of(pipeline: Mapping[str, Any], key: str) -> Mapping[str, Any] | None
     return next((stage for stage in pipeline["stages"] if stage_key(stage) == key), None)
 
 
-def _status_of(stage: Mapping[str, Any]) -> str:
+def status_of(stage: Mapping[str, Any]) -> str:
+    """The status of deals in a stage, where it follows the stage."""
     return {100: "closedwon", 0: "closedlost"}.get(stage["win_probability"], "open")
 
 

@@ -68,7 +68,10 @@ OPTIONS: Mapping[str, Option] = {
         values=("no", "yes"), default="no", hardest="yes", meaning="whether a stage written by API takes the status along"
     ),
     "edit_is_activity": Option(
-        values=("yes", "no"), default="yes", hardest="no", meaning="whether editing an opportunity stamps lastActivity"
+        values=("yes", "not_of_stage", "no"),
+        default="yes",
+        hardest="no",
+        meaning="whether creating and editing an opportunity stamps lastActivity, or only edits that leave stage and status, or neither",
     ),
 }
 
@@ -99,6 +102,7 @@ SANDBOX = SandboxKind(
         "quotes, notes, attachments and sales orders as entities of their own",
         "records hidden by the security level of the API user",
         "field metadata that depends on the user, and picklists that depend on another field",
+        "what the win and lose wizards do to a probability",
         "rich text twins of text fields",
         "user-defined fields that a category makes required",
         "answers in another order than by id",

@@ -4,6 +4,7 @@ import json
 
 from aiohttp import web
 
+from vendors.autotask.sandbox.board import OpportunityBoard
 from vendors.autotask.sandbox.limits import Limits
 from vendors.autotask.sandbox.paths import target_of
 from vendors.autotask.sandbox.routes import Api, exact_json
@@ -11,6 +12,7 @@ from vendors.autotask.sandbox.scale import replace_opportunities
 from vendors.autotask.sandbox.store import load
 from vendors.autotask.sandbox.values import UDFS, RefusedError
 from vendors.sandbox import SandboxSetup, application
+from vendors.sandbox_board import enliven
 
 API = web.AppKey("API", Api)
 
@@ -33,6 +35,7 @@ def build(setup: SandboxSetup) -> web.Application:
     )
     app.middlewares.insert(0, api.admit)
     app[API] = api
+    enliven(app, OpportunityBoard(store))
     return app
 
 

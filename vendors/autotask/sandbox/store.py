@@ -20,7 +20,7 @@ INTEGRATION_CODE = "NKSANDBOXTRACKINGIDENTIFIER"
 SECRET = "harbour-Crane-7"  # noqa: S105 - opens nothing but this sandbox
 
 MAX_UDFS = 200
-LOST, CLOSED, ACTIVE = 2, 3, 1
+ACTIVE, LOST, CLOSED, IMPLEMENTED = 1, 2, 3, 4
 _SEED = Path(__file__).with_name("seed.json")
 
 
@@ -41,6 +41,11 @@ class Table:
     def __init__(self, rows: Iterable[Row]) -> None:
         self.rows: dict[int, Row] = {row["id"]: row for row in rows}
         self.ids: list[int] = sorted(self.rows)
+        self._last_id = max(self.ids, default=0)
+
+    def next_id(self) -> int:
+        """An id that no record has or has had."""
+        return self._last_id + 1
 
     def select(self, query: Query, after: int | None = None) -> tuple[list[Row], bool]:
         """The first rows that match, by id upwards, and whether there are more.
@@ -58,6 +63,7 @@ class Table:
     def put(self, row: Row) -> None:
         if row["id"] not in self.rows:
             insort(self.ids, row["id"])
+            self._last_id = max(self._last_id, row["id"])
         self.rows[row["id"]] = row
 
     def remove(self, record_id: int) -> None:
@@ -115,9 +121,9 @@ class Store:
         """Keep a new record under the next id, stamped as new."""
         table = self.tables[entity.name]
         row = {name: value for name, value in values.items() if value is not None}
-        row["id"] = table.ids[-1] + 1 if table.ids else 1
+        row["id"] = table.next_id()
         for name in ("createDate", entity.activity_field, entity.modified_field):
-            if name:
+            if name and (name != entity.activity_field or self._is_activity(entity, {}, row)):
                 row[name] = instant(self.now())
         table.put(row)
         self._tell("create", entity.name, None, row)
@@ -128,8 +134,7 @@ class Store:
         """Change a record; a value of None unsets the field. Stamps it as the vendor does."""
         before = self.tables[entity.name].rows[record_id]
         after = {name: value for name, value in (before | changes).items() if value is not None}
-        # Not documented: whether an edit counts as activity of an opportunity; an option of the sandbox.
-        if entity.activity_field and (entity.name != "Opportunities" or self.options["edit_is_activity"] == "yes"):
+        if entity.activity_field and self._is_activity(entity, before, after):
             after[entity.activity_field] = instant(self.now())
         if entity.modified_field:
             after[entity.modified_field] = instant(self.now())
@@ -154,10 +159,16 @@ class Store:
         if stage == self.won_stage:
             changes |= {"status": CLOSED, "closedDate": f"{instant(self.now())[:10]}T00:00:00.000Z", "lostDate": None}
         elif stage == self.lost_stage:
-            changes |= {"status": LOST, "lostDate": instant(self.now())}
-        elif row["status"] in {LOST, CLOSED}:
+            changes |= {"status": LOST, "lostDate": instant(self.now()), "closedDate": None}
+        elif row.get("status") in {LOST, CLOSED, IMPLEMENTED}:
             changes |= {"status": ACTIVE, "lostDate": None, "closedDate": None}
         self.update(ENTITIES["Opportunities"], record_id, changes)
+
+    def _is_activity(self, entity: Entity, before: Row, after: Row) -> bool:
+        # Not documented: which edits of an opportunity count as activity, and whether its creation does; an option of the sandbox.
+        position = "yes" if entity.name != "Opportunities" else self.options["edit_is_activity"]
+        moves = bool(before) and any(before.get(name) != after.get(name) for name in ("stage", "status"))
+        return position == "yes" or (position == "not_of_stage" and not moves)
 
     def _tell(self, action: Literal["create", "update", "delete"], entity: str, before: Row | None, after: Row | None) -> None:
         record_id = (after or before or {})["id"]

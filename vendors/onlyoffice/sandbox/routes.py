@@ -10,17 +10,19 @@ from typing import Any
 from aiohttp import web
 
 from vendors.onlyoffice.sandbox import contacts, directory, opportunities
+from vendors.onlyoffice.sandbox.board import Board
 from vendors.onlyoffice.sandbox.call import ApiCall, Endpoint
 from vendors.onlyoffice.sandbox.envelope import Answer, wrap, wrap_error, written
 from vendors.onlyoffice.sandbox.faults import REASONS, ApiError, bad_request, denied, not_found
 from vendors.onlyoffice.sandbox.inputs import Params, pairs_of, zone_of
-from vendors.onlyoffice.sandbox.logins import Logins
+from vendors.onlyoffice.sandbox.logins import USERNAME, Logins
 from vendors.onlyoffice.sandbox.objects import Json, View
 from vendors.onlyoffice.sandbox.records import Employee, deal_as_json, load_seed
 from vendors.onlyoffice.sandbox.scale import scaled_deals
 from vendors.onlyoffice.sandbox.shapes import is_array, is_object
 from vendors.onlyoffice.sandbox.store import Store
 from vendors.sandbox import OptionValue, SandboxSetup, application
+from vendors.sandbox_board import enliven
 
 PREFIX = "/api/2.0/"
 FORM = "application/x-www-form-urlencoded"
@@ -77,6 +79,7 @@ def build(setup: SandboxSetup) -> web.Application:
     ]
     app = application(routes=routes, name_operation=_operation)
     app[PORTAL] = Portal(store, logins, setup.options, setup.base_url)
+    enliven(app, Board(store, next(user for user in store.employees.values() if user.email == USERNAME)))
     return app
 
 

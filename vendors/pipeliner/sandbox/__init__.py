@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from vendors.pipeliner.sandbox.control import build
 from vendors.pipeliner.sandbox.routes import PASSWORD, SPACE_ID, USERNAME
+from vendors.pipeliner.sandbox.webhooks import SIGNATURE
 from vendors.sandbox import Option, OptionValue, SandboxKind
 
 # Each is a fact that the vendor's pages leave open, or that clients have seen both ways.
@@ -70,6 +71,15 @@ OPTIONS: Mapping[str, Option] = {
         hardest="plain",
         meaning="whether more than 300 calls a minute get 429, and its Retry-After: none, seconds, or a date",
     ),
+    "webhook_digest": Option(
+        values=("hex", "base64"), default="hex", hardest="base64", meaning="how the signature of a webhook is written"
+    ),
+    "webhook_envelope": Option(
+        values=("object", "list", "wrapped"),
+        default="object",
+        hardest="wrapped",
+        meaning="body of a webhook: the record (of a bulk change a list of them), always a list, or an object with the event and a list",
+    ),
 }
 # The last steps of the pipelines in use.
 WON_STEPS = ("08c830b6-0dbc-436b-a83f-08beda066e7a", "0a71c40e-d888-4ea6-94c7-8544691fabe1")
@@ -85,6 +95,7 @@ def settings(base_url: str, _options: Mapping[str, OptionValue]) -> dict[str, ob
         "password": PASSWORD,
         "won_stage_id": WON_STEPS,
         "lost_stage_id": LOST_STEPS,
+        "webhook_signature": SIGNATURE,
     }
 
 
@@ -96,7 +107,8 @@ SANDBOX = SandboxKind(
     build=build,
     settings=settings,
     not_simulated=(
-        "deliveries to registered webhooks",
+        "options of webhooks beside skip_keys and chunk_size; events DocumentLinked and Qualify",
+        "checklists of steps when a person moves a deal: they count as done",
         "writes to the entities of the setup (pipelines, steps, users, currencies, fields)",
         "merging accounts or contacts",
         "entities beside those of opportunities, accounts and contacts (activities, products, quotes, documents)",

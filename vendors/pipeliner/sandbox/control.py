@@ -1,4 +1,4 @@
-"""Puts the sandbox together, with the control routes that are ours: move a deal, read the raw rows."""
+"""Puts the sandbox together, with the control routes that are ours: move a deal, make it a lead again, read the raw rows."""
 
 import json
 from collections.abc import Callable
@@ -9,10 +9,15 @@ from typing import Any
 
 from aiohttp import web
 
-from vendors.pipeliner.sandbox.routes import Api, operation_of
+from vendors.pipeliner.sandbox.board import OpportunityBoard
+from vendors.pipeliner.sandbox.presenting import Presenter
+from vendors.pipeliner.sandbox.routes import SPACE_ID, Api, operation_of
 from vendors.pipeliner.sandbox.scale import replace_opportunities
 from vendors.pipeliner.sandbox.store import Store
+from vendors.pipeliner.sandbox.webhooks import Deliveries
 from vendors.sandbox import SandboxSetup, application
+from vendors.sandbox_board import enliven
+from vendors.sandbox_webhooks import Sender, add_sender
 
 API = web.AppKey("API", Api)
 _SEED = Path(__file__).with_name("seed.json")
@@ -27,12 +32,18 @@ def build(setup: SandboxSetup, *, now: Callable[[], datetime] | None = None) -> 
     app = application(
         routes=[
             web.post("/_sandbox/move", _move),
+            web.post("/_sandbox/back_to_lead", _back_to_lead),
             web.get("/_sandbox/records", _records),
             web.route("*", "/{path:.*}", api.serve),
         ],
         name_operation=operation_of,
     )
     app[API] = api
+    sender = Sender()
+    deliveries = Deliveries(store, Presenter(store, setup.options, SPACE_ID), setup.options, sender.send)
+    store.subscribe_to_requests(deliveries.tell)
+    add_sender(app, sender)
+    enliven(app, OpportunityBoard(store))
     return app
 
 
@@ -43,6 +54,16 @@ async def _move(request: web.Request) -> web.Response:
         request.app[API].store.move(str(given["id"]), str(given["stage"]))
     except KeyError:
         return web.json_response({"error": "There is no such opportunity or no such step."}, status=404)
+    return web.json_response({})
+
+
+async def _back_to_lead(request: web.Request) -> web.Response:
+    """Make the deal `id` a lead again, as a person does it."""
+    given = json.loads(await request.text())
+    try:
+        request.app[API].store.back_to_lead(str(given["id"]))
+    except KeyError:
+        return web.json_response({"error": "There is no such opportunity."}, status=404)
     return web.json_response({})
 
 

@@ -82,7 +82,7 @@ class Table:
             insort(index.setdefault(value, []), row_id)
 
     def discard(self, row_id: str) -> None:
-        """Forget a row altogether, which only undoing a create does."""
+        """Forget a row altogether; deleting one does not do that."""
         row = self.rows.pop(row_id)
         del self.ids[bisect_left(self.ids, row_id)]
         self.version += 1
@@ -103,6 +103,7 @@ class Store:
         self._now = now or (lambda: datetime.now(UTC))
         self._won_by = won_by
         self._listeners: list[Callable[[Change], None]] = []
+        self._request_listeners: list[Callable[[Sequence[Change]], None]] = []
         self._depth = 0
         self._journal: list[tuple[Table, str, Row | None]] = []
         self._pending: list[Change] = []
@@ -174,6 +175,10 @@ class Store:
         """Be told of every change, after the request that made it has succeeded."""
         self._listeners.append(listener)
 
+    def subscribe_to_requests(self, listener: Callable[[Sequence[Change]], None]) -> None:
+        """Be told of all changes of a request at once, after it has succeeded."""
+        self._request_listeners.append(listener)
+
     @contextmanager
     def transaction(self) -> Generator[None]:
         """Keep all writes of the block or, when it raises, none; a block inside a block undoes only itself."""
@@ -194,6 +199,8 @@ class Store:
             for change in changes:
                 for listener in self._listeners:
                     listener(change)
+            for request_listener in self._request_listeners:
+                request_listener(changes)
 
     def insert(self, path: str, values: Row, *, skip_key: str | None = None) -> Row:
         """Create a row; the store gives the id (unless the values hold one), the stamps and what follows from the values."""
@@ -201,10 +208,10 @@ class Store:
         self._write(self.tables[path], None, row, skip_key)
         return self.tables[path].rows[row["id"]]
 
-    def change(self, path: str, row_id: str, values: Row, *, skip_key: str | None = None) -> Row:
-        """Set some values of a row."""
+    def change(self, path: str, row_id: str, values: Row, *, skip_key: str | None = None, by: str | None = None) -> Row:
+        """Set some values of a row; `by` is the person who does it, None for an application."""
         before = self.tables[path].rows[row_id]
-        self._write(self.tables[path], before, {**before, **values}, skip_key)
+        self._write(self.tables[path], before, {**before, **values}, skip_key, by=by)
         return self.tables[path].rows[row_id]
 
     def delete(self, path: str, row_id: str, *, skip_key: str | None = None) -> None:
@@ -224,7 +231,32 @@ class Store:
         """
         return self.change("Opportunities", row_id, {"step_id": self.tables["Steps"].rows[step_id]["id"]})
 
-    def _write(self, table: Table, before: Row | None, row: Row, skip_key: str | None) -> None:
+    def back_to_lead(self, row_id: str) -> None:
+        """Make an opportunity a lead again, as a person does: it keeps its id and its links, and is no opportunity any more.
+
+        Source: Pipeliner webhook event `Lead.BackToLead`. What else becomes of it is not documented.
+
+        Raises:
+            KeyError: There is no such opportunity.
+        """
+        opportunities, leads = self.tables["Opportunities"], self.tables["Leads"]
+        row = opportunities.rows[row_id]
+        with self.transaction():
+            opportunities.discard(row_id)
+            self._journal.append((opportunities, row_id, row))
+            kept: Row = {key: row[key] for key in ("id", "created", "name", "owner_id") if key in row}
+            self._write(leads, leads.rows.get(row_id), kept, None, events=("Lead.BackToLead",))
+
+    def _write(
+        self,
+        table: Table,
+        before: Row | None,
+        row: Row,
+        skip_key: str | None,
+        *,
+        by: str | None = None,
+        events: tuple[str, ...] | None = None,
+    ) -> None:
         with self.transaction():
             stamp = self._last_stamp = max(self._now(), self._last_stamp + _MICROSECOND)
             self._revision += 1
@@ -232,14 +264,24 @@ class Store:
             row["modified"] = stamp
             if "revision" in table.entity.by_key:
                 row["revision"] = self._revision
+            if "modified_by_user_id" in table.entity.by_key:
+                # Not documented: who has modified what an application writes; it belongs to the space, not to a person.
+                row["modified_by_user_id"] = by
             if table.entity.path == "Opportunities":
                 self._settle(before, row, stamp)
             table.put(row)
             self._journal.append((table, row["id"], before))
             changed = frozenset(key for key in {*row, *(before or {})} if (before or {}).get(key) != row.get(key))
-            events = _events(table.entity, before, row)
             self._pending.append(
-                Change(entity=table.entity, id=row["id"], events=events, before=before, after=row, changed=changed, skip_key=skip_key)
+                Change(
+                    entity=table.entity,
+                    id=row["id"],
+                    events=_events(table.entity, before, row) if events is None else events,
+                    before=before,
+                    after=row,
+                    changed=changed,
+                    skip_key=skip_key,
+                )
             )
 
     def _settle(self, before: Row | None, row: Row, stamp: datetime) -> None:

@@ -1,7 +1,8 @@
 """A Lead Gen & CRM (SharpSpring) account that lives in this process: pubapi v1 and v1.2 over real HTTP.
 
 `routes` is the wire (one URL, credentials, envelope, throttling), `methods` the method table, `answers` and `values` the shapes of what
-is said, `store` the state and its rules, `leads` the habits of lead writes, `scale` a bigger company than the seed.
+is said, `store` the state and its rules, `leads` the habits of lead writes, `board` the people who move deals, `scale` a bigger company
+than the seed.
 """
 
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ SANDBOX = SandboxKind(
         "probabilities as a fraction of one; they are percentages here",
         "creating and updating fields, campaigns, users and sub-accounts",
         "a body that is a bare [], and answers that change shape between two calls",
+        "what the product may change by itself when people move or close a deal: probability and closeDate stay",
         "what happens to records that refer to a deleted account or lead; their references stay as they are",
     ),
 )

@@ -209,6 +209,8 @@ class Methods:
             limit, offset = MAX_ROWS, 0
         inactive = self._options["inactive_rows"] == "listed"
         found = [row for row in table.find({}, inactive=inactive) if row[stamp] is not None and start <= row[stamp] <= end]
+        if self._options["range_bounds"] == "out":
+            found = [row for row in found if row[stamp] not in (start, end)]
         return Read(method=method, rows=self._page(found, limit, offset, params), columns=columns)
 
     def _write(self, method: Method, params: Mapping[str, Any], zone: ZoneInfo) -> Written:

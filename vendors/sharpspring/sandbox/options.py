@@ -43,7 +43,15 @@ OPTIONS: dict[str, Option] = {
     "page_limit_500": _option("pages of more than 200 rows work, or come back as a text that is no JSON", "ok", "fails"),
     "row_order": _option("order of rows in lists, by id", "ascending", "descending"),
     "range_paging": _option("limit and offset of the DateRange methods other than that of leads", "ignored", "works", hardest="ignored"),
+    "range_bounds": _option("rows stamped with the very startDate or endDate of a DateRange method: in its answer, or not", "in", "out"),
     # What writes do.
+    "update_stamp": _option(
+        "what stamps an opportunity as updated: its creation and every change; only changes; or creation and changes by the API, not those"
+        " that people make in the product",
+        "every",
+        "edits",
+        "api",
+    ),
     "close_date_required": _option("whether an opportunity can be created without closeDate", "on", "off", hardest="on"),
     "probability_default": _option("probability of an opportunity created without one: its stage's, or none", "stage", "none"),
     "closing": _option("stage and closing flags of an opportunity move independently, or each follows the other", "independent", "coupled"),

@@ -11,7 +11,9 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from vendors.sandbox import SandboxSetup, application
+from vendors.sandbox_board import enliven
 from vendors.sharpspring.sandbox.answers import Answers
+from vendors.sharpspring.sandbox.board import Board
 from vendors.sharpspring.sandbox.errors import RefusedError
 from vendors.sharpspring.sandbox.limits import Limits
 from vendors.sharpspring.sandbox.methods import BrokenPageError, Methods
@@ -67,6 +69,7 @@ def build(setup: SandboxSetup, *, clock: Callable[[], float] | None = None, now:
     )
     app[STORE] = store
     app[LIMITS] = limits
+    enliven(app, Board(store))
     return app
 
 
@@ -170,7 +173,7 @@ async def _move(request: web.Request) -> web.Response:
     """Move a deal (`id`) to a stage (`stage`) as a person does in the product."""
     given = json.loads(await request.read())
     try:
-        row = request.app[STORE].move(integer(given["id"]) or 0, integer(given["stage"]) or 0)
+        row = request.app[STORE].edit(integer(given["id"]) or 0, {"dealStageID": integer(given["stage"]) or 0})
     except RefusedError as refused:
         return web.json_response({"error": refused.message}, status=404)
     return web.json_response(row)

@@ -94,7 +94,8 @@ class Store:
         self._last_ids[table_name] += 1
         stamp = self.now().strftime(TIME_FORMAT)
         row_id = self._last_ids[table_name]
-        row |= {"id": row_id, "createTimestamp": stamp, "updateTimestamp": stamp}
+        is_new_an_update = table_name != "opportunity" or self.options["update_stamp"] != "edits"
+        row |= {"id": row_id, "createTimestamp": stamp, "updateTimestamp": stamp if is_new_an_update else None}
         if table_name == "opportunity":
             self._couple(row, values)
         table.api_written[row_id] = set(table.columns)
@@ -145,8 +146,8 @@ class Store:
                 self._remove(links, link["id"])
         self._remove(table, row_id)
 
-    def move(self, opportunity_id: int, stage_id: int) -> Row:
-        """Move a deal to a stage as a person does in the product.
+    def edit(self, opportunity_id: int, values: Row) -> Row:
+        """Change stored values of a deal as a person does in the product, such as moving it to a stage.
 
         Raises:
             RefusedError: 404 for an unknown deal, 303 for an unknown stage.
@@ -154,13 +155,13 @@ class Store:
         table = self.tables["opportunity"]
         if opportunity_id not in table.rows:
             raise RefusedError(404)
-        self._refuse_broken_references(table, {"dealStageID": stage_id})
-        self._apply(table, opportunity_id, {"dealStageID": stage_id})
+        self._refuse_broken_references(table, values)
+        self._apply(table, opportunity_id, values, stamp="never" if self.options["update_stamp"] == "api" else "if_changed")
         return table.rows[opportunity_id]
 
     def touch(self, table_name: str, row_id: int) -> None:
         """Stamp a row as changed although nothing in it did."""
-        self._apply(self.tables[table_name], row_id, {}, stamp_always=True)
+        self._apply(self.tables[table_name], row_id, {}, stamp="always")
 
     def _checked(self, table: Table, given: Mapping[str, Any], zone: ZoneInfo) -> Row:
         """Read the values of a write. Keys are case-sensitive; not documented what an unknown or a system's one does, refused here."""
@@ -193,14 +194,15 @@ class Store:
         if self.tables["opportunity"].find({"dealStageID": frozenset({stage["id"]})}, inactive=True):
             raise RefusedError(303)
 
-    def _apply(self, table: Table, row_id: int, values: Row, *, stamp_always: bool = False) -> bool:
+    def _apply(self, table: Table, row_id: int, values: Row, *, stamp: Literal["always", "if_changed", "never"] = "if_changed") -> bool:
         before = table.rows[row_id]
         after = before | values
         if table.spec.name == "opportunity":
             self._couple(after, {name for name, value in values.items() if value != before[name]})
-        if after == before and not stamp_always:
+        if after == before and stamp != "always":
             return False
-        after["updateTimestamp"] = self.now().strftime(TIME_FORMAT)
+        if stamp != "never":
+            after["updateTimestamp"] = self.now().strftime(TIME_FORMAT)
         table.put(after)
         self._tell(Change("update", table.spec.name, before, after))
         return True

@@ -1,0 +1,59 @@
+"""The indexes of lists, where watching already knows what a scan would find."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from math import inf
+
+from resolvers.listing.index import Index, IndexKey, IndexStore
+from resolvers.listing.kinds import OPPORTUNITIES
+from server.changes.snapshot import COLUMNS
+from server.changes.watcher import Watcher
+from vendors.calls import Clock
+from vendors.registry import Crm
+
+
+class LiveIndexes:
+    """Gives what watching knows of a Crm as its index while that is new enough, and scans where it is not.
+
+    Args:
+        scanned: The indexes that are filled by scans.
+        watchers: Who watches, by Crm.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, scanned: IndexStore, watchers: Mapping[str, Watcher], *, clock: Clock) -> None:
+        self._scanned = scanned
+        self._watchers = watchers
+        self._clock = clock
+        self._written: dict[str, float] = {}
+        self._made: dict[str, tuple[int, Index]] = {}
+
+    def fresh(self, key: IndexKey, columns: frozenset[str]) -> Index | None:
+        scanned = self._scanned.fresh(key, columns)
+        if scanned is not None or key != IndexKey(key.crm, OPPORTUNITIES.name) or not columns <= COLUMNS:
+            return scanned
+        return self._known(key.crm)
+
+    def forget(self, crm: str) -> None:
+        self._written[crm] = self._clock()
+        self._scanned.forget(crm)
+
+    def seen(self, crm: str) -> None:
+        """Note that what was written last is known."""
+        self._written.pop(crm, None)
+
+    async def obtain(self, crm: Crm, key: IndexKey, columns: frozenset[str], fill: Callable[[frozenset[str]], Awaitable[Index]]) -> Index:
+        return await self._scanned.obtain(crm, key, columns, fill)
+
+    def _known(self, crm: str) -> Index | None:
+        watcher = self._watchers.get(crm)
+        seen = None if watcher is None else watcher.seen
+        if watcher is None or seen is None or self._clock() - seen.began > watcher.patience_seconds:
+            return None
+        if self._written.get(crm, -inf) >= seen.began:
+            return None  # a write that nobody has looked after yet
+        revision, index = self._made.get(crm, (-1, None))
+        if index is None or revision != watcher.funnel.revision:
+            index = Index(crm=crm, entries=watcher.funnel.entries(), columns=COLUMNS, fetched_at=seen.at)
+            self._made[crm] = watcher.funnel.revision, index
+        index.fetched_at = seen.at
+        return index
