@@ -81,13 +81,13 @@ async def test_a_move_through_the_graph_is_one_event_at_no_further_call(vendor: 
 
 
 async def test_a_record_that_cannot_be_read_after_a_write_is_read_later(tmp_path: Path) -> None:
-    async with tower(tmp_path, "onlyoffice", watching=RARELY) as at:
+    async with tower(tmp_path, "autotask", watching=RARELY) as at:
         await at.settled()
-        move = await a_move(at, "baltic")
-        at.grounds["baltic"].control.faults[:] = [Fault(kind="status", status=500, match="batch", skip=1)]
+        move = await a_move(at, "service")
+        at.grounds["service"].control.faults[:] = [Fault(kind="status", status=500, match="Opportunities/query", skip=1)]
         made = await moved(at.make_context(), **move)
         assert (made["outcome"], made["opportunity"]) == ("DONE", None)
         assert at.service.head == 0
-        at.grounds["baltic"].control.faults.clear()
+        at.grounds["service"].control.faults.clear()
         (event,) = await at.next(1, after=0)
         assert event.ref == _ref(move["id"])
