@@ -38,9 +38,7 @@ async def live(*, port: int = 0, watch: Mapping[str, float] | None = None) -> As
             sandbox = await start(all_sandboxes()[vendor])
             stack.push_async_callback(sandbox.stop)
             sandboxes[sandbox.kind.crm_key] = sandbox
-        tables = {
-            key: {"vendor": it.kind.vendor, "label": it.kind.label, **it.settings, **(watch or {})} for key, it in sandboxes.items()
-        }
+        tables = {key: {"vendor": it.kind.vendor, "label": it.kind.label, **it.settings, **(watch or {})} for key, it in sandboxes.items()}
         server_table = {"store_dir": stack.enter_context(TemporaryDirectory())}
         money = {"currency": "EUR", "rates_file": str(RATES_FILE)}
         data = {"server": server_table, "money": money, "changes": {"enabled": watch is not None}, "crms": tables}
