@@ -63,10 +63,16 @@ def run(arguments: Namespace) -> int:
     except NoChangesError as error:
         _note(str(error))
         return 1
+    except _ReaderGoneError as error:
+        raise BrokenPipeError from error
     finally:
         if terminal.cursor not in (None, arguments.after):
             _note(f"to go on from here: --after {terminal.cursor}")
     return 0
+
+
+class _ReaderGoneError(Exception):
+    """Nobody reads our output any more; not to be taken for a connection that broke."""
 
 
 class ChangesInTerminal:
@@ -184,7 +190,10 @@ class ChangesInTerminal:
         return True
 
     def _show(self, change: Json) -> None:
-        say(orjson.dumps(change).decode() if self._as_json else line(change))
+        try:
+            say(orjson.dumps(change).decode() if self._as_json else line(change))
+        except BrokenPipeError as error:
+            raise _ReaderGoneError from error
         self.cursor = change["cursor"]
 
     def _tell(self, answer: Json) -> None:

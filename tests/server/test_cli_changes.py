@@ -202,6 +202,23 @@ async def test_following_shows_the_log_and_goes_on_with_what_happens_until_inter
     assert f"--after {changes[-1]['cursor']}" in err
 
 
+async def test_when_nobody_reads_its_output_it_ends(scene: Scene) -> None:
+    async with scene.serving():
+        await watched(scene)
+        reading, writing = os.pipe()
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND, "changes", "--follow", "--url", scene.url, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=writing, stderr=PIPE
+        )
+        os.close(writing)
+        os.close(reading)
+        scene.move(scene.board.deals()[0])
+        async with asyncio.timeout(SECONDS):
+            _, err = await process.communicate()
+
+    assert process.returncode == 1
+    assert "trying again" not in err.decode()
+
+
 async def test_a_stream_that_breaks_off_is_taken_up_where_it_was(scene: Scene) -> None:
     one, other, *_ = scene.board.deals()
     changes: list[dict[str, Any]] = []
