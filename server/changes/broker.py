@@ -13,6 +13,7 @@ from vendors.calls import Clock
 from vendors.errors import ErrorCode
 
 _REPLAYED_AT_ONCE: Final = 500
+_TOLD_AT_ONCE: Final = 20
 
 
 class Subscriber:
@@ -91,11 +92,13 @@ class Broker:
         """Number of those who follow live."""
         return len(self._subscribers)
 
-    def publish(self, events: Sequence[ChangeEvent]) -> None:
-        """Tell events that are in the log, in its order."""
-        for event in events:
+    async def publish(self, events: Sequence[ChangeEvent]) -> None:
+        """Tell events that are in the log, in its order; many of them a few at a time, so that they can be taken meanwhile."""
+        for number, event in enumerate(events, 1):
             for subscriber in self._subscribers:
                 subscriber.offer(event)
+            if number % _TOLD_AT_ONCE == 0:
+                await asyncio.sleep(0)
 
     def close(self) -> None:
         """Let everybody's stream end."""
@@ -108,7 +111,7 @@ class Broker:
         position = self._store.head if after is None else after
         caught_up_at: float | None = None  # who has been up to date once must not fall behind for good
         while not self._is_closed:
-            # Nothing is told between looking at the head and beginning to listen: that happens in one step of the event loop.
+            # Looking at the head and beginning to listen are one step of the event loop; what is told later and was read here is passed over.
             while position < self._store.head:
                 self._check_is_kept(position)
                 self._check_is_quick(position, caught_up_at)

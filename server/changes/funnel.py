@@ -141,7 +141,7 @@ class Funnel:
                 events = await self._store.append(list(changes.values()), crm=self.crm.key, followed=done)
                 self.known.update((local_id, change.snapshot) for local_id, change in changes.items())
                 self.revision += 1
-                self._broker.publish(events)
+                await self._broker.publish(events)
             self._moment += 1
             if self._under_way - {begun}:
                 self._settled.update((reading.local_id, self._moment) for reading in readings if reading.local_id not in again)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -204,7 +205,8 @@ class Watcher:
                 if not followed:
                     await self._hinted.wait()
                 continue
-            await self.crm.link.sleep(pause)
+            with suppress(TimeoutError):  # what fails now waits, and holds up no hint that comes meanwhile
+                await asyncio.wait_for(self._hinted.wait(), pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
     async def _follow_some(self) -> bool:

@@ -33,7 +33,7 @@ class Log:
     async def grow(self, count: int = 1, *, crm: str = "dach", local_id: str = "7") -> None:
         moves = [move(self.store, self.count + number, crm=crm, local_id=local_id) for number in range(count)]
         self.count += count
-        self.broker.publish(await self.store.append(moves, crm=crm))
+        await self.broker.publish(await self.store.append(moves, crm=crm))
 
     async def grow_slowly(self, count: int) -> None:
         for _ in range(count):
