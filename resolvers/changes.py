@@ -51,7 +51,6 @@ class ChangeEvent:
 
     Args:
         sequence: Its place in the log.
-        log: Which log it is in.
         event_id: What tells it from all others, also when it is delivered twice.
         kind: What happened.
         ref: The opportunity.
@@ -65,7 +64,6 @@ class ChangeEvent:
     """
 
     sequence: int
-    log: str
     event_id: str
     kind: ChangeKind
     ref: Ref
@@ -159,9 +157,12 @@ class ChangePage:
 class Log(Protocol):
     """The extent of the log. Positions are places in it: that of an event is its `sequence`."""
 
-    @property
-    def log(self) -> str:
-        """Which log this is: another one's cursors are of no use here."""
+    def run_of(self, position: int) -> str:
+        """The run of the log that came to a position: a cursor names both, so that it is refused where the log is an older copy."""
+        ...
+
+    def holds(self, run: str, position: int) -> bool:
+        """Whether that run came to that position, and what follows it is all here."""
         ...
 
     @property
@@ -207,12 +208,12 @@ class Changes(Log, Protocol):
         ...
 
 
-def cursor_of(codec: "CursorCodec", log: str, position: int) -> str:
-    """The text of a position in a log."""
-    return codec.seal(orjson.dumps([_CURSOR_KIND, log, position]))
+def cursor_of(codec: "CursorCodec", log: Log, position: int) -> str:
+    """The text of a position in the log."""
+    return codec.seal(orjson.dumps([_CURSOR_KIND, log.run_of(position), position]))
 
 
-def position_of(codec: "CursorCodec", changes: Log, text: str, *, argument: str = "after") -> int:
+def position_of(codec: "CursorCodec", log: Log, text: str, *, argument: str = "after") -> int:
     """The position that a cursor means.
 
     Raises:
@@ -221,9 +222,9 @@ def position_of(codec: "CursorCodec", changes: Log, text: str, *, argument: str 
     content = codec.open(text)
     found: Any = None if content is None else orjson.loads(content)
     match found:
-        case [kind, str(log), int(position)] if kind == _CURSOR_KIND:
-            if log != changes.log or not changes.oldest <= position <= changes.head:
-                raise expired(codec, changes)
+        case [kind, str(run), int(position)] if kind == _CURSOR_KIND:
+            if not log.holds(run, position):
+                raise expired(codec, log)
             return position
         case _:
             message = f"`{argument}` is no cursor of this stream; take the `cursor` of one of its events."
@@ -235,5 +236,5 @@ def expired(codec: "CursorCodec", log: Log) -> UserError:
     return UserError(
         ErrorCode.CURSOR_EXPIRED,
         "What followed this cursor is not kept any more. Read what you show anew, and go on from `oldestCursor` or without `after`.",
-        oldestCursor=cursor_of(codec, log.log, log.oldest),
+        oldestCursor=cursor_of(codec, log, log.oldest),
     )

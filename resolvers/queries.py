@@ -17,7 +17,7 @@ from resolvers.loaders.pipelines import pipelines_of
 from resolvers.node_id import NodeId, decode
 from resolvers.relation import ASSUMED_SIZE
 from resolvers.stage_changes import DEFAULT_FIRST as DEFAULT_FIRST_CHANGES
-from resolvers.stage_changes import stage_changes
+from resolvers.stage_changes import changes_cursor, stage_changes
 from resolvers.types.account import Account
 from resolvers.types.change import StageChangeConnection
 from resolvers.types.connection import AccountConnection, ContactConnection, OpportunityConnection, UserConnection
@@ -136,6 +136,11 @@ class Query:
         description="Changes of stage or status of opportunities of all CRMs, as far as they were seen and are kept, oldest first: from the"
         " oldest one that is kept, or behind `after`. It calls no vendor but for what is asked of the opportunities.",
         metadata={ASSUMED_SIZE: DEFAULT_FIRST_CHANGES},
+    )
+    changes_cursor: str | None = strawberry.field(
+        resolver=changes_cursor,
+        description="Place behind the newest change that was seen. Ask for it, then for what you show, and subscribe with it as `after`: what"
+        " has changed meanwhile comes first, and nothing is missed.",
     )
     accounts: AccountConnection | None = strawberry.field(
         resolver=lists.accounts,

@@ -54,14 +54,20 @@ async def stage_changes(info: Info, after: After = None, first: First = None, fi
     begun = changes.oldest if after is None else position_of(context.cursors, changes, after)
     head = changes.head  # before reading: what is appended meanwhile stands behind an empty page
     page = await changes.read(begun, size, criteria)
-    ends = [cursor_of(context.cursors, changes.log, event.sequence) for event in (page.events[0], page.events[-1])] if page.events else []
+    ends = [cursor_of(context.cursors, changes, event.sequence) for event in (page.events[0], page.events[-1])] if page.events else []
     return LogPage(
         nodes=page.events,
         has_next_page=page.has_more,
         has_previous_page=after is not None,
         start_cursor=ends[0] if ends else None,
-        end_cursor=ends[-1] if ends else cursor_of(context.cursors, changes.log, head),
+        end_cursor=ends[-1] if ends else cursor_of(context.cursors, changes, head),
     )
+
+
+def changes_cursor(info: Info) -> Any:
+    context: Context = info.context
+    changes = watched(context)
+    return cursor_of(context.cursors, changes, changes.head)
 
 
 def watched(context: Context) -> Changes:

@@ -104,7 +104,7 @@ async def _events(
         async for event in events:
             if kinds is not None and event.kind not in kinds:
                 continue
-            context.begin_event(cursor_of(context.cursors, event.log, event.sequence))
+            context.begin_event(cursor_of(context.cursors, changes, event.sequence))
             if event.record is not None:
                 context.loaders.opportunities_by_ref.seed(event.record)
             yield event

@@ -70,13 +70,14 @@ def create_server(config: Config, *, tabs: Sequence[Tab] = PLAIN_TABS) -> Starle
             reporting_currency=config.money.currency,
         )
 
+    log = ChangeStore(store.path) if config.changes.enabled else None
+
     @asynccontextmanager
     async def watched(crms: Mapping[str, Crm], scanned: MemoryIndexes) -> AsyncGenerator[_Running, None]:
         """Watch the Crms, if they are to be watched."""
-        if not config.changes.enabled:
+        if log is None:
             yield _Running(crms, contexts(crms, indexes=scanned), None)
             return
-        log = ChangeStore(store.path)
         changes = ChangeService(
             log,
             crms,

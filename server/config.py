@@ -123,6 +123,7 @@ class CrmSettings(BaseModel):
         gt=0,
         strict=True,
         allow_inf_nan=False,
+        examples=[30],
         description="Time from one poll for changes to the next, where the vendor can be polled; what fits the vendor by default.",
     )
     sweep_seconds: float | None = Field(
@@ -130,6 +131,7 @@ class CrmSettings(BaseModel):
         gt=0,
         strict=True,
         allow_inf_nan=False,
+        examples=[900],
         description="Time from one reading of all opportunities to the next, which finds what polls do not tell, such as deletions.",
     )
     watch_calls_per_hour: float | None = Field(
@@ -137,6 +139,7 @@ class CrmSettings(BaseModel):
         gt=0,
         strict=True,
         allow_inf_nan=False,
+        examples=[600],
         description="Vendor calls an hour that watching for changes may make on the average.",
     )
     correlation_field: str | None = Field(
@@ -167,7 +170,7 @@ class CrmConfig:
     table_ttl_seconds: float
     scanning: Scanning
     correlation_field: str | None
-    watching: Mapping[str, float]
+    watching: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,6 +54,19 @@ def opened_store(path: Path) -> Store:
     return Store(path, lock)
 
 
+def make_private(file: Path) -> None:
+    """Make a file, or take one that there is, so that only its owner can read it, and what SQLite puts beside it.
+
+    Raises:
+        ConfigError: It cannot be made.
+    """
+    try:
+        os.close(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600))
+        file.chmod(0o600)
+    except OSError as error:
+        raise ConfigError(f"server.store_dir: {file} cannot be written ({error.strerror})") from None
+
+
 def kept_cursor_key(store: Path) -> bytes:
     """The key that cursors are sealed with, made once and kept for its owner alone.
 

@@ -25,12 +25,14 @@ class Watching:
         overlap_seconds: How far a poll reaches back behind the beginning of the last one, because the vendor's clock, or the order in which
             it lets changes be seen, is not exact.
         calls_per_hour: Number of calls that watching may make on the average, so that enough of the vendor's budget is left for people.
+        polls_tell_deletions: Whether polls tell of deleted opportunities too, and not sweeps alone.
     """
 
     poll_seconds: float = 60.0
     sweep_seconds: float = 900.0
     overlap_seconds: float = 60.0
     calls_per_hour: float = 600.0
+    polls_tell_deletions: bool = False
 
 
 WATCHING = Watching()

@@ -55,7 +55,8 @@ def _status(side: _Side, description: str) -> Any:
 
 
 def _cursor(event: ChangeEvent, context: "Context") -> str:
-    return cursor_of(context.cursors, event.log, event.sequence)
+    assert context.changes is not None, "the event is from its log"
+    return cursor_of(context.cursors, context.changes, event.sequence)
 
 
 def _opportunity(event: ChangeEvent, context: "Context") -> "Awaitable[model.Opportunity | None] | None":

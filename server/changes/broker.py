@@ -111,7 +111,8 @@ class Broker:
         position = self._store.head if after is None else after
         caught_up_at: float | None = None  # who has been up to date once must not fall behind for good
         while not self._is_closed:
-            # Looking at the head and beginning to listen are one step of the event loop; what is told later and was read here is passed over.
+            # Looking at the head and beginning to listen are one step of the event loop; what was read here and is told later is passed
+            # over by the subscriber.
             while position < self._store.head:
                 self._check_is_kept(position)
                 self._check_is_quick(position, caught_up_at)
@@ -144,7 +145,7 @@ class Broker:
         is_far_behind = self._store.head - position > self._most_waiting
         if caught_up_at is None or not is_far_behind or self._clock() - caught_up_at < self._lag_seconds:
             return
-        cursor = cursor_of(self._cursors, self._store.log, position)
+        cursor = cursor_of(self._cursors, self._store, position)
         raise UserError(
             ErrorCode.SUBSCRIBER_LAGGED,
             f"This subscriber has taken events too slowly for {self._lag_seconds:g} seconds, and more than {self._most_waiting} wait;"

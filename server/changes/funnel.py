@@ -16,7 +16,7 @@ from resolvers.context import Clocks
 from resolvers.listing.entries import Entry
 from server.changes.broker import Broker
 from server.changes.snapshot import Difference, Snapshot, difference, event_id, is_older, kept
-from server.changes.store import Change, ChangeStore, Hint
+from server.changes.store import Change, ChangeStore, Hint, Watch
 from vendors.changes import WatchesOpportunities
 from vendors.model import Opportunity, Ref
 from vendors.registry import Crm
@@ -50,10 +50,12 @@ class Funnel:
         broker: Tells events.
         order: Held while events are written and told, so that they are told in the order of the log; one for all Crms.
         clocks: The time.
-        is_complete: Whether all opportunities had been read once.
+        watch: How far watching has come.
 
     Attributes:
         known: What is known, by id.
+        is_complete: Whether all opportunities have been read once.
+        doubtful_before: What was created before that and is seen for the first time may have been there before, unreadable.
         revision: Changes whenever that changes.
     """
 
@@ -66,12 +68,13 @@ class Funnel:
         order: asyncio.Lock,
         clocks: Clocks,
         known: dict[str, Snapshot],
-        is_complete: bool,
+        watch: Watch,
     ) -> None:
         self.crm = crm
         self.known = known
         self.revision = 0
-        self.is_complete = is_complete
+        self.is_complete = watch.complete_since is not None
+        self.doubtful_before = watch.doubtful_before
         self._store = store
         self._broker = broker
         self._order = order
@@ -128,7 +131,7 @@ class Funnel:
             for reading in readings:
                 now = None if reading.entry is None or reading.entry.is_deleted else kept(reading.entry)
                 before = self.known.get(reading.local_id)
-                found = difference(before, now, is_complete=self.is_complete)
+                found = difference(before, now, is_complete=self.is_complete and not self._may_be_old(now))
                 if found is None:
                     self._doubts.pop(reading.local_id, None)
                 elif self._settled.get(reading.local_id, 0) > begun:
@@ -147,6 +150,12 @@ class Funnel:
                 self._settled.update((reading.local_id, self._moment) for reading in readings if reading.local_id not in again)
         return again
 
+    def _may_be_old(self, now: Entry | None) -> bool:
+        """Whether an opportunity that is seen for the first time may have been there when some could not be read."""
+        if now is None or self.doubtful_before is None:
+            return False
+        return now.created_at is None or now.created_at < self.doubtful_before
+
     def _is_doubtful(self, local_id: str, now: Entry | None, before: Snapshot | None) -> bool:
         """Whether a reading contradicts a later one. When the vendor goes on saying so, it means it."""
         if now is None or not is_older(now, before):
@@ -164,7 +173,6 @@ class Funnel:
             return Change(ref, found.snapshot, None)
         event = ChangeEvent(
             sequence=0,
-            log=self._store.log,
             event_id=event_id(ref, found),
             kind=found.kind,
             ref=ref,

@@ -61,17 +61,12 @@ class ChangeService:
         order = asyncio.Lock()
         self._watchers: dict[str, Watcher] = {}
         for key, crm in crms.items():
-            is_complete = store.watch(key).complete_since is not None
-            funnel = Funnel(crm, store, self.broker, order=order, clocks=clocks, known=store.snapshots(key), is_complete=is_complete)
+            funnel = Funnel(crm, store, self.broker, order=order, clocks=clocks, known=store.snapshots(key), watch=store.watch(key))
             self._watchers[key] = Watcher(
                 crm, crm.watching, funnel, store, make_context=make_context, jitter=jitter, retention_days=settings.retention_days
             )
         self.indexes = LiveIndexes(scanned, self._watchers, clock=clocks.monotonic)
         self._tasks: list[asyncio.Task[None]] = []
-
-    @property
-    def log(self) -> str:
-        return self._store.log
 
     @property
     def head(self) -> int:
@@ -80,6 +75,12 @@ class ChangeService:
     @property
     def oldest(self) -> int:
         return self._store.oldest
+
+    def run_of(self, position: int) -> str:
+        return self._store.run_of(position)
+
+    def holds(self, run: str, position: int) -> bool:
+        return self._store.holds(run, position)
 
     def start(self) -> None:
         """Begin to watch."""

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from uuid import uuid4
@@ -18,6 +19,7 @@ import orjson
 
 from resolvers.changes import ChangeEvent, ChangeKind, ChangeSource
 from server.changes.snapshot import Snapshot, packed_entry, packed_place, unpacked_entry, unpacked_place
+from server.store import make_private
 from vendors.errors import ConfigError
 from vendors.model import Ref
 
@@ -65,6 +67,11 @@ create table if not exists deliveries (
     received_at real not null,
     primary key (crm, key)
 ) without rowid;
+create table if not exists runs (
+    name text primary key,
+    number integer not null unique,
+    begun_after integer not null
+) without rowid;
 create table if not exists watches (crm text primary key, state blob not null) without rowid;
 create table if not exists facts (name text primary key, value text not null) without rowid;
 """
@@ -80,12 +87,14 @@ class Watch:
         polled_at: When that was, by ours.
         complete_since: When all its opportunities had been read for the first time.
         swept_at: When the last reading of all of them ended.
+        doubtful_before: When that was the case for the first time, as long as there were always some that could not be read.
     """
 
     polled_to: datetime | None = None
     polled_at: datetime | None = None
     complete_since: datetime | None = None
     swept_at: datetime | None = None
+    doubtful_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +118,9 @@ class Change:
 class ChangeStore:
     """Opens the database; every method that waits does so for the disk.
 
+    Each time it is opened is a run with a name of its own. A cursor names the run that made it, and is good up to where that run came: when
+    the database is an older copy, what later runs had told is not in it, and their cursors are refused.
+
     Args:
         store: The directory of the database.
 
@@ -118,16 +130,37 @@ class ChangeStore:
 
     def __init__(self, store: Path) -> None:
         self._file = store / _FILE
+        make_private(self._file)
         self._writer, self._reader = ThreadPoolExecutor(1, "changes-write"), ThreadPoolExecutor(1, "changes-read")
         try:
             self._writing, self._reading = self._connection(), self._connection()
             self._writing.executescript(_SCHEMA)
             self._check_version()
+            self._begin_run()
         except sqlite3.Error as error:
-            raise ConfigError(f"server.store_dir: {self._file} cannot be used ({error}); mend or remove it") from None
-        self.log = self._fact("log", uuid4().hex)
+            raise ConfigError(
+                f"server.store_dir: {self._file} cannot be used ({error}); make room on the disk, or end what holds it. If it is damaged,"
+                " move it away: what has happened so far, and all cursors, are lost with it"
+            ) from None
+
+    def _begin_run(self) -> None:
+        """Note where this run begins, and thereby where the one before it came to."""
         self.oldest = int(self._fact("oldest", "0"))
         self.head = self._one("select coalesce(max(seq), 0) from sqlite_sequence where name = 'events'")
+        self._run = uuid4().hex
+        self._writing.execute(
+            "insert into runs (name, number, begun_after) select ?, coalesce(max(number), 0) + 1, ? from runs", (self._run, self.head)
+        )
+        begun = self._writing.execute("select name, begun_after from runs order by number").fetchall()
+        self._came_to = {name: after for (name, _), (_, after) in pairwise(begun)}
+
+    def run_of(self, position: int) -> str:
+        """The run that came to a position."""
+        return next((name for name, came_to in self._came_to.items() if position <= came_to), self._run)
+
+    def holds(self, run: str, position: int) -> bool:
+        """Whether a run came to a position, and what follows it is still there."""
+        return self.oldest <= position <= (self.head if run == self._run else self._came_to.get(run, -1))
 
     def snapshots(self, crm: str) -> dict[str, Snapshot]:
         """All that is known of a Crm's opportunities; called before the server runs."""
@@ -162,15 +195,15 @@ class ChangeStore:
 
     async def hints(self, crm: str, most: int) -> Sequence[Hint]:
         """The hints that have yet to be followed, the oldest first."""
-        rows = await self._write(
-            lambda: self._writing.execute(
+        rows = await self._read(
+            lambda: self._reading.execute(
                 "select number, local_id, source from hints where crm = ? order by number limit ?", (crm, most)
             ).fetchall()
         )
         return [Hint(number, local_id, ChangeSource(source)) for number, local_id, source in rows]
 
     async def count_hints(self, crm: str) -> int:
-        return await self._write(lambda: self._one("select count(*) from hints where crm = ?", crm))
+        return await self._read(lambda: int(self._reading.execute("select count(*) from hints where crm = ?", (crm,)).fetchone()[0]))
 
     async def put_off(self, hints: Iterable[Hint]) -> None:
         """Put hints that could not be followed behind all others."""
@@ -224,6 +257,7 @@ class ChangeStore:
                 if newest is not None:
                     self._writing.execute("delete from events where sequence <= ?", (newest,))
                     self._writing.execute("insert or replace into facts values ('oldest', ?)", (str(newest),))
+                    self._writing.execute("delete from runs where number < (select max(number) from runs where begun_after < ?)", (newest,))
                 self._writing.execute("delete from snapshots where deleted_at < ?", (moment,))
                 self._writing.execute("delete from deliveries where received_at < ?", (deliveries_before,))
             return self.oldest if newest is None else newest
@@ -306,7 +340,7 @@ class ChangeStore:
             values,
         )
         assert row.lastrowid is not None, "a row was inserted"
-        return replace(event, sequence=row.lastrowid, log=self.log)
+        return replace(event, sequence=row.lastrowid)
 
     def _add_hints(self, crm: str, local_ids: Iterable[str], source: ChangeSource, delivery: str | None, now: float) -> bool:
         with self._transaction():
@@ -322,7 +356,6 @@ class ChangeStore:
         sequence, event_id, crm, local_id, kind, source, detected_at, changed_at, changed_by, before, after = row
         return ChangeEvent(
             sequence=sequence,
-            log=self.log,
             event_id=event_id,
             kind=ChangeKind(kind),
             ref=Ref(crm, local_id),

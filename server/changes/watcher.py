@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from resolvers.changes import ChangeSource, WatchState
 from resolvers.context import Context
@@ -33,6 +33,7 @@ _KEPT_EVERY_SECONDS: Final = 10.0
 _HOUR_SECONDS: Final = 3_600.0
 _BURST_HOURS: Final = 1 / 6
 _ROUNDS: Final = 3
+_LOG_SECONDS: Final = 1.0
 
 
 class Allowance:
@@ -64,10 +65,17 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """When the last poll or sweep began that came to its end: in monotonic seconds, and for people."""
+    """How far a Crm is known.
+
+    Args:
+        began: When the last poll or sweep began that came to its end, in monotonic seconds.
+        whole_at: Since when all is known, deletions too.
+        unread: Number of opportunities that the last sweep could not read.
+    """
 
     began: float
-    at: datetime
+    whole_at: datetime
+    unread: int
 
 
 class Watcher:
@@ -83,7 +91,7 @@ class Watcher:
         retention_days: How long events are kept.
 
     Attributes:
-        seen: Since when all is known that the vendor tells; None until all opportunities have been read since the server runs.
+        seen: How far the Crm is known; None until all opportunities have been read since the server runs.
     """
 
     def __init__(
@@ -107,10 +115,12 @@ class Watcher:
         self._retention_days = retention_days
         self._watch = store.watch(crm.key)
         self._hinted = asyncio.Event()
+        self._has_begun = asyncio.Event()
         self._allowance = Allowance(watching.calls_per_hour, clock=crm.link.clock, sleep=crm.link.sleep)
         self._can_poll = isinstance(crm.client, PollsOpportunities)
         self._errors: dict[str, ErrorCode] = {}
         self._kept_at = -_KEPT_EVERY_SECONDS
+        self._noting: set[asyncio.Task[bool]] = set()
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -124,18 +134,36 @@ class Watcher:
         self._hinted.set()
 
     async def hand_on(self, ref: Ref) -> tuple[bool, Opportunity | None]:
-        """Read a record that was just written; tell whether that worked, and give the record unless it is gone."""
+        """Read a record that was just written; tell whether what is known now includes it, and give the record unless it is gone.
+
+        Whoever waits for the record does not wait for the log, where that takes its time.
+        """
+        told: asyncio.Future[Opportunity | None] = asyncio.get_running_loop().create_future()
+        noting = asyncio.create_task(self._note_own(ref, told))
+        self._noting.add(noting)
+        noting.add_done_callback(self._noting.discard)
+        first: set[asyncio.Future[Any]] = {noting, told}
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({noting}, timeout=_LOG_SECONDS)
+        return noting.done() and noting.result(), told.result() if told.done() else None
+
+    async def _note_own(self, ref: Ref, told: "asyncio.Future[Opportunity | None]") -> bool:
+        """Read a record of an own write, tell it, and take it in; whether that worked."""
         try:
             try:
-                again, records = await self._read([ref.local_id], EVERYTHING, ChangeSource.MUTATION)
+                again, _ = await self._read([ref.local_id], EVERYTHING, ChangeSource.MUTATION, told=told)
             except VendorError:
                 await self._hint([ref.local_id], ChangeSource.MUTATION)
-                return False, None
+                return False
             await self._hint(again, ChangeSource.MUTATION)
         except sqlite3.Error as error:
             self._failed("write", error)
-            return False, None
-        return not again, records.get(ref.local_id)
+            return False
+        except Exception:  # the write has happened, whatever goes wrong here
+            log.exception("CRM %r: an own write could not be noted; a poll will find it", self.crm.key)
+            return False
+        self._errors.pop("write", None)
+        return not again
 
     @property
     def patience_seconds(self) -> float:
@@ -217,9 +245,22 @@ class Watcher:
         return bool(hints)
 
     async def _read(
-        self, local_ids: Sequence[str], selection: Selection, source: ChangeSource, *, followed: Mapping[str, Hint] | None = None
+        self,
+        local_ids: Sequence[str],
+        selection: Selection,
+        source: ChangeSource,
+        *,
+        followed: Mapping[str, Hint] | None = None,
+        told: "asyncio.Future[Opportunity | None] | None" = None,
     ) -> tuple[Sequence[str], Mapping[str, Opportunity]]:
         """Read opportunities by id and take in what was found; give the ids that have to be read once more, and the records.
+
+        Args:
+            local_ids: Their ids.
+            selection: What to read of them.
+            source: What made us look.
+            followed: The hints that led here, by id.
+            told: Is given the one record, once it is read and before it is taken in.
 
         Raises:
             VendorError: One of them could not be read; the others were taken in.
@@ -232,6 +273,8 @@ class Watcher:
             there = [record for record in records.values() if not record.is_deleted]
             readings = await self._readings(there)
             readings += [Reading(local_id) for local_id in local_ids if local_id not in failed and _is_gone(records.get(local_id))]
+            if told is not None and not failed and not told.done():
+                told.set_result(records.get(local_ids[0]))
             done = {local_id: hint for local_id, hint in (followed or {}).items() if local_id not in failed}
             again = await self.funnel.observe(begun, readings, source, followed=done)
         if failed:
@@ -249,10 +292,11 @@ class Watcher:
         return [Reading(record.local_id, entry, record) for record, entry in zip(records, entries, strict=True)]
 
     async def _poll(self) -> None:
-        """Ask for what has changed since the last time."""
+        """Ask for what has changed since the last time, or since the first sweep began."""
+        await self._has_begun.wait()
         client, since = self.crm.client, self._watch.polled_to
         if since is None or not self._can_poll or not isinstance(client, PollsOpportunities):
-            return  # the first sweep has to begin before
+            return
         begun_at = self.crm.link.clock()
         earliest = since - timedelta(seconds=self.watching.overlap_seconds)
         try:
@@ -260,7 +304,7 @@ class Watcher:
         except UnsupportedError:
             self._can_poll = False
             return
-        await self._note(begun_at, is_sweep=False)
+        await self._note_poll(begun_at)
 
     async def _sweep(self) -> None:
         """Read all opportunities, and look after those that are not among them any more."""
@@ -269,24 +313,25 @@ class Watcher:
         could_poll = isinstance(self.crm.client, PollsOpportunities)
         if could_poll and (self._watch.polled_to is None or not self._can_poll):
             await self._note_beginning()
+        self._has_begun.set()
         known = [local_id for local_id, snapshot in self.funnel.known.items() if not snapshot.is_deleted]
-        seen, is_whole = await self._read_pages(client.opportunities_page, include_deleted=False)
-        if is_whole and isinstance(self.crm.client, ReadsOpportunities):
+        seen, unread = await self._read_pages(client.opportunities_page, include_deleted=False)
+        if isinstance(self.crm.client, ReadsOpportunities):
             missing = [local_id for local_id in known if local_id not in seen]
             for start in range(0, len(missing), _READ_AT_ONCE):
                 await self._allowance.wait()
-                with recording() as recorder:
+                with recording() as recorder, suppress(*([VendorError] if unread else [])):  # what could not be read in the list either
                     again, _ = await self._read(missing[start : start + _READ_AT_ONCE], SELECTION, ChangeSource.POLL)
+                    await self._hint(again, ChangeSource.POLL)
                 self._allowance.spend(len(recorder.calls))
-                await self._hint(again, ChangeSource.POLL)
         self.funnel.complete(seen)
         self._can_poll = could_poll  # what could not be asked for before is known now
-        await self._note(begun_at, is_sweep=True)
+        await self._note_sweep(begun_at, unread)
 
     async def _read_pages(
         self, read: Callable[[PageRequest], Awaitable[Page[Opportunity]]], *, include_deleted: bool
-    ) -> tuple[Mapping[str, None], bool]:
-        """Read all pages of a list and take them in; give the ids that were there, in that order, and whether every row could be read."""
+    ) -> tuple[Mapping[str, None], int]:
+        """Read all pages of a list and take them in; give the ids that were there, in that order, and how many rows could not be read."""
         seen: dict[str, None] = {}
         position: str | None = None
         dropped = 0
@@ -303,7 +348,7 @@ class Watcher:
             dropped += page.dropped
             is_stuck = page.position is None or page.position == position
             if not page.has_more or is_stuck:
-                return seen, not dropped and not page.has_more
+                return seen, dropped + page.has_more  # the vendor says that there is more, and gives no way to it
             position = page.position
 
     async def _hint(self, local_ids: Iterable[str], source: ChangeSource) -> None:
@@ -321,22 +366,34 @@ class Watcher:
                 await client.opportunities_page(PageRequest(size=1, selection=SELECTION))
         self._watch = replace(self._watch, polled_to=self.crm.http.vendor_clock.now() or self._make_context().utc_now())
 
-    async def _note(self, begun_at: float, *, is_sweep: bool) -> None:
-        """Note that a poll or sweep has come to its end: all that changed before it began is known."""
-        now = self._make_context().utc_now()
-        elapsed = timedelta(seconds=self.crm.link.clock() - begun_at)
-        watch = self._watch
-        if is_sweep:
-            watch = replace(watch, swept_at=now, complete_since=watch.complete_since or now)
-        else:
-            watch = replace(watch, polled_at=now, polled_to=(self.crm.http.vendor_clock.now() or now) - elapsed)
-        self._watch = watch
-        is_due = is_sweep or self.crm.link.clock() - self._kept_at >= _KEPT_EVERY_SECONDS
-        if is_due:
-            self._kept_at = self.crm.link.clock()
-            await self._store.keep_watch(self.crm.key, watch)
-        if is_sweep or self.seen is not None:
-            self.seen = max(self.seen or Seen(begun_at, now - elapsed), Seen(begun_at, now - elapsed), key=lambda seen: seen.began)
+    async def _note_poll(self, begun_at: float) -> None:
+        """Note that a poll has come to its end: all that the vendor tells to have changed before it began is known."""
+        now, elapsed = self._make_context().utc_now(), timedelta(seconds=self.crm.link.clock() - begun_at)
+        self._watch = replace(self._watch, polled_at=now, polled_to=(self.crm.http.vendor_clock.now() or now) - elapsed)
+        if self.seen is not None and begun_at > self.seen.began:
+            whole_at = now - elapsed if self.watching.polls_tell_deletions else self.seen.whole_at
+            self.seen = replace(self.seen, began=begun_at, whole_at=whole_at)
+        if self.crm.link.clock() - self._kept_at >= _KEPT_EVERY_SECONDS:
+            await self._keep()
+
+    async def _note_sweep(self, begun_at: float, unread: int) -> None:
+        """Note that a sweep has come to its end: all that there was before it began is known, but for what could not be read."""
+        now, elapsed = self._make_context().utc_now(), timedelta(seconds=self.crm.link.clock() - begun_at)
+        doubtful_before = self._watch.doubtful_before if self._watch.complete_since is not None else now
+        self._watch = replace(
+            self._watch,
+            swept_at=now,
+            complete_since=self._watch.complete_since or now,
+            doubtful_before=doubtful_before if unread else None,
+        )
+        self.funnel.doubtful_before = self._watch.doubtful_before
+        began = begun_at if self.seen is None else max(begun_at, self.seen.began)
+        self.seen = Seen(began, now - elapsed, unread)
+        await self._keep()
+
+    async def _keep(self) -> None:
+        self._kept_at = self.crm.link.clock()
+        await self._store.keep_watch(self.crm.key, self._watch)
 
     def _deadline(self) -> Deadline:
         return Deadline(self.crm.link.clock() + self.crm.scanning.seconds, self.crm.link.clock)

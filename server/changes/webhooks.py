@@ -83,9 +83,20 @@ class Webhooks:
             raise RefusedError(401, str(error), code=ErrorCode.UNAUTHENTICATED) from error
         except WebhookMalformedError as error:
             raise RefusedError(400, str(error), code=ErrorCode.BAD_USER_INPUT) from error
+        if not all(_is_text(text) for text in (delivery.key or "", *delivery.opportunity_ids)):
+            raise RefusedError(400, "The delivery has text that is no Unicode.", code=ErrorCode.BAD_USER_INPUT)
         if delivery.occurred_at is not None:
             age = self._clocks.utc_timestamp() - delivery.occurred_at.timestamp()
             if not -_FUTURE_SECONDS <= age <= self._settings.webhook_max_age_seconds:
                 message = "The delivery is too old, or of the future; what it tells of is found by polling."
                 raise RefusedError(400, message, code=ErrorCode.BAD_USER_INPUT)
         return delivery
+
+
+def _is_text(text: str) -> bool:
+    """Whether it can be kept: half a surrogate pair, which JSON lets through, cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -49,6 +49,10 @@ class NoChangesError(Exception):
     """Why there are no changes to show, and what to do about it."""
 
 
+class _AwayError(NoChangesError):
+    """The server does not answer."""
+
+
 class _BrokenOffError(Exception):
     """A stream has ended that may be taken up again."""
 
@@ -95,6 +99,7 @@ class ChangesInTerminal:
         self._as_json = as_json
         self._told: set[str] = set()
         self._is_lost = False
+        self._has_answered = False
         self._pause_seconds = self._first_pause_seconds = _FIRST_PAUSE_SECONDS
 
     async def show(self, *, follow: bool) -> None:
@@ -106,12 +111,22 @@ class ChangesInTerminal:
         headers = {"user-agent": f"crmgraph/{product_version()}"}
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
         async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
-            while await self._show_page(session):
+            while await self._shown_page(session, is_patient=follow and self._has_answered):
                 pass
             is_first = True
             while follow:
                 await self._follow(session, self.cursor, is_first=is_first)
                 is_first = False
+
+    async def _shown_page(self, session: aiohttp.ClientSession, *, is_patient: bool) -> bool:
+        """Show a page, and tell whether there is another one; `is_patient` is who waits for a server that is away."""
+        while True:
+            try:
+                return await self._show_page(session)
+            except _AwayError as error:
+                if not is_patient:
+                    raise
+                await self._wait(str(error))
 
     async def _show_page(self, session: aiohttp.ClientSession) -> bool:
         """Show a page of the log, and tell whether there is another one."""
@@ -121,7 +136,8 @@ class ChangesInTerminal:
                 answer = _answer(self._url, response, await response.read())
         except (aiohttp.ClientError, OSError) as error:
             message = f"{self._url} does not answer ({_reason(error)}); is the server running, and is --url its address?"
-            raise NoChangesError(message) from error
+            raise _AwayError(message) from error
+        self._has_answered = True
         page = _at(answer, "data", "stageChanges")
         if page is None:
             raise _refusal(answer)
@@ -136,11 +152,15 @@ class ChangesInTerminal:
         try:
             await self._stream(session, after, is_first=is_first)
         except (aiohttp.ClientError, OSError, _BrokenOffError) as error:
-            if not self._is_lost:
-                _note(f"the stream broke off ({_reason(error)}); trying again")
-            self._is_lost = True
-            await asyncio.sleep(self._pause_seconds)
-            self._pause_seconds = min(2 * self._pause_seconds, _LONGEST_PAUSE_SECONDS)
+            await self._wait(f"the stream broke off ({_reason(error)})")
+
+    async def _wait(self, why: str) -> None:
+        """Tell once that the server is away, and wait until it may be back."""
+        if not self._is_lost:
+            _note(f"{why}; trying again")
+        self._is_lost = True
+        await asyncio.sleep(self._pause_seconds)
+        self._pause_seconds = min(2 * self._pause_seconds, _LONGEST_PAUSE_SECONDS)
 
     async def _stream(self, session: aiohttp.ClientSession, after: str | None, *, is_first: bool) -> None:
         headers = _headers("text/event-stream") | ({} if is_first or after is None else {"last-event-id": after})

@@ -1,13 +1,15 @@
 """`crmgraph init`: a commented configuration, written from the settings that the code knows."""
 
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from server.changes.settings import ChangeSettings
 from server.commands.terminal import say
 from server.commands.toml import toml_value
 from server.config import LIMITS, CrmSettings, ServerSettings
@@ -26,6 +28,15 @@ _HEAD = """\
 _RATES = """\
 # Instead of a file, one day's exchange rates may stand here: how many units of each currency one unit of the base is worth.
 # [money.rates]"""
+
+_CHANGES: Final[Mapping[str, str]] = {
+    "enabled": "Whether Crms are watched; without it subscriptions have no events, and no webhooks are taken.",
+    "retention_days": "How long events are kept, and so how old a client's cursor may be.",
+    "most_waiting": "Number of events that wait in memory for one subscriber; one that is further behind reads the log.",
+    "lag_seconds": "How long a subscriber may stay that far behind before its subscription is ended.",
+    "webhook_max_age_seconds": "How old a webhook may be that says when it happened.",
+    "webhook_max_bytes": "Largest body of a webhook.",
+}
 
 
 def run(arguments: Namespace) -> int:
@@ -51,6 +62,7 @@ def template() -> str:
         "\n".join(["[server.limits]", "# Limits of one operation or request.", *limits]),
         "\n".join(["[money]", *_lines(MoneySettings)]),
         "\n".join([_RATES, *_lines(RateSettings), '# USD = "1.0850"']),
+        "\n".join(["[changes]", "# How changes of opportunities are watched and kept; how often, each Crm says.", *_change_lines()]),
         *(_crm(vendor) for vendor in all_vendors().values()),
     ]
     return "\n\n".join(blocks) + "\n"
@@ -63,6 +75,12 @@ def _crm(vendor: Vendor) -> str:
         f"# vendor = {toml_value(vendor.key)}",
     ]
     return "\n".join([*head, *_lines(vendor.settings, variables=vendor.key.upper()), *_lines(CrmSettings, but="vendor")])
+
+
+def _change_lines() -> Iterator[str]:
+    for field in fields(ChangeSettings):
+        yield f"#   {_CHANGES[field.name]}"
+        yield f"# {field.name} = {toml_value(field.default)}"
 
 
 def _lines(settings: type[BaseModel], *, but: str = "", variables: str = "CRM") -> Iterator[str]:

@@ -20,6 +20,8 @@ StopHook = Callable[[], Awaitable[None]]
 """Called once, when the server has been told to stop and before it waits for open connections; ends what would go on for ever."""
 
 _BACKLOG = 1024
+# How long what the system has buffered for a client may go untaken: of little data it buffers all, and nobody above would notice.
+_TAKEN_WITHIN_MILLISECONDS = 60_000
 _LARGEST_PORT = 65535
 _WEBSOCKET_MESSAGE_BYTES = 1024 * 1024
 
@@ -46,6 +48,8 @@ def listen(host: str, port: int) -> socket.socket:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # on Windows it would share the port instead
         listener.bind(address)
         listener.listen(_BACKLOG)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; sockets that are accepted have it too
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _TAKEN_WITHIN_MILLISECONDS)
     except OSError as error:
         listener.close()
         raise ConfigError(f"Cannot listen on {host}:{port}: {_reason(error)}") from error

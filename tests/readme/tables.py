@@ -12,6 +12,7 @@ from resolvers.types.inputs import CreateOpportunityInput
 from resolvers.writing.values import graph_name
 from tests.playground import playground
 from vendors.capabilities import Capability, ListsOpportunities
+from vendors.changes import WATCHING, PollsOpportunities, ReceivesWebhooks, RegistersWebhooks, WatchesOpportunities
 from vendors.model import OpportunityStatus
 from vendors.quality import QualityState, quality_of
 from vendors.query import Condition, Field, Operator, Pushdown, Sort
@@ -90,6 +91,25 @@ async def inputs() -> str:
     return _table(["", *(vendor.label for vendor in all_vendors().values())], rows)
 
 
+async def watching() -> str:
+    """Vendors by how their Crms are watched, where the settings say nothing else."""
+    rows: list[list[str]] = []
+    for key, vendor in all_vendors().items():
+        async with playground(key) as it:
+            client = it.crm.client
+            how = client.watching() if isinstance(client, WatchesOpportunities) else WATCHING
+            rows.append(
+                [
+                    vendor.label,
+                    f"{how.poll_seconds:g} s" if isinstance(client, PollsOpportunities) else "",
+                    f"{how.sweep_seconds:,g} s",
+                    f"{how.calls_per_hour:,g}",
+                    "yes" if isinstance(client, ReceivesWebhooks) and isinstance(client, RegistersWebhooks) else "",
+                ]
+            )
+    return _table(["vendor", "polled every", "swept every", "calls an hour", "webhooks"], rows)
+
+
 def _rule(rule: FieldRule) -> str:
     words = "required" if rule.is_required else "yes" if rule.is_allowed else ""
     return words if rule.max_length is None else f"{words}, {rule.max_length:,} characters"
@@ -163,4 +183,4 @@ def _is_sorted(ask: _Ask, field: Field) -> bool:
 
 
 if __name__ == "__main__":
-    print(capabilities(), asyncio.run(pushdowns()), asyncio.run(inputs()), calls(), sep="\n\n")  # noqa: T201  # it is there to be pasted
+    print(capabilities(), *(asyncio.run(made()) for made in (pushdowns, inputs, watching)), calls(), sep="\n\n")  # noqa: T201  # it is there to be pasted

@@ -3,9 +3,9 @@
 import asyncio
 import json
 import re
-import shutil
 import tomllib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 from pydantic import BaseModel
 
+from server.changes.settings import ChangeSettings
 from server.config import CrmSettings, ServerSettings, parse_config
 from tests.live import Live, live
 from tests.readme import tables
@@ -44,7 +45,10 @@ async def running() -> AsyncGenerator[Live, None]:
 
 
 UNANSWERED = "mutation Unanswered"
-QUERIES = [(query, answer) for query, answer in followed_by_json("graphql") if not query.startswith(UNANSWERED)]
+FOLLOWS = "opportunityStageChanged"
+WATCHED = ("subscription Moves", "query History", "query Log", "query Watched")
+"""What is asked of a server that watches; see `test_readme_changes`."""
+QUERIES = [(query, answer) for query, answer in followed_by_json("graphql") if not query.startswith((UNANSWERED, *WATCHED))]
 
 
 @pytest.mark.parametrize(("query", "expected"), QUERIES, ids=[query.split()[1] for query, _ in QUERIES])
@@ -57,7 +61,7 @@ async def test_every_query_gives_the_answer_that_stands_below_it(query: str, exp
 
 
 def test_every_query_has_an_answer_below_it() -> None:
-    assert len(QUERIES) == len(blocks("graphql")) - 1 == 8
+    assert len(QUERIES) == len(blocks("graphql")) - 1 - len(WATCHED) == 8
 
 
 async def test_a_write_without_an_answer_goes_as_it_is_told(running: Live) -> None:
@@ -110,19 +114,14 @@ async def answer_to(query: str, running: Live, **variables: object) -> Any:
         return await response.json()
 
 
-async def test_every_script_prints_the_answer_that_stands_below_it(running: Live, tmp_path: Path) -> None:
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("no node and npm on the PATH: the README's scripts are not run")
-    scripts = followed_by_json("js")
-    assert len(scripts) == len(blocks("js")) == 2
-    shutil.copy(Path(__file__).parent / "package.json", tmp_path)
-    shutil.copy(Path(__file__).parent / "package-lock.json", tmp_path)
-    await output_of("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", folder=tmp_path)
+async def test_every_script_prints_the_answer_that_stands_below_it(running: Live, npm_folder: Path) -> None:
+    scripts = [(script, expected) for script, expected in followed_by_json("js") if FOLLOWS not in script]
+    assert len(scripts) == len(blocks("js")) - 3 == 2
 
     for number, (script, expected) in enumerate(scripts):
-        file = tmp_path / f"script{number}.mjs"
+        file = npm_folder / f"script{number}.mjs"
         file.write_text(script.replace("http://127.0.0.1:8000", running.origin))
-        assert json.loads(await output_of("node", str(file), folder=tmp_path)) == expected
+        assert json.loads(await output_of("node", str(file), folder=npm_folder)) == expected
 
 
 async def output_of(*command: str, folder: Path) -> str:
@@ -150,17 +149,23 @@ def test_the_settings_of_scans_have_the_defaults_that_stand_there() -> None:
     }
 
 
-def test_the_settings_of_writes_exist_and_have_the_defaults_that_stand_there() -> None:
+def test_the_settings_of_writes_and_changes_exist_and_have_the_defaults_that_stand_there() -> None:
     models: dict[str, type[BaseModel]] = {"server": ServerSettings, "crms.x": CrmSettings}
     models |= {key: vendor.settings for key, vendor in all_vendors().items()}
+    defaults: dict[str, Mapping[str, object]] = {
+        place: {name: field.default for name, field in model.model_fields.items()} for place, model in models.items()
+    }
+    defaults["changes"] = {field.name: field.default for field in fields(ChangeSettings)}
     rows = re.findall(r"^\| (`(?:\w+)\.[\w.]+`[^|]*) \| ([^|]*)\| [^|]+ \|$", README, re.MULTILINE)
-    assert len(rows) == 9
+    assert len(rows) == 9 + 11
 
+    told_names: set[str] = set()
     for names, default in rows:
         for name in re.findall(r"`([\w.]+)`", names):
             place, _, setting = name.rpartition(".")
-            field = models[place].model_fields[setting]
-            assert default.strip(" `") == written(field.default), name
+            assert default.strip(" `").replace(",", "") == written(defaults[place][setting]), name
+            told_names.add(name)
+    assert {f"changes.{name}" for name in defaults["changes"]} <= told_names
 
 
 def written(default: object) -> str:
@@ -175,6 +180,7 @@ async def test_the_tables_are_those_of_the_data() -> None:
     assert await tables.pushdowns() in README, "python -m tests.readme.tables prints it"
     assert tables.capabilities() in README, "python -m tests.readme.tables prints it"
     assert tables.calls() in README, "python -m tests.readme.tables prints it"
+    assert await tables.watching() in README, "python -m tests.readme.tables prints it"
 
 
 def test_every_command_exists() -> None:
@@ -182,10 +188,17 @@ def test_every_command_exists() -> None:
     for target in re.findall(r"(?:`|\$ )make ([a-z]+)\b", README):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
     commands = {path.stem for path in (ROOT / "server" / "commands").glob("*.py")} | {"demo"}
-    for command in re.findall(r"`crmgraph ([a-z]+)", README):
+    for command in re.findall(r"(?:`|\$ )crmgraph ([a-z]+)", README):
         assert command in commands, command
 
 
-def test_every_link_leads_to_a_file() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert target.startswith("https://") or (ROOT / target).exists(), target
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_every_link_leads_to_a_file(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        assert target.startswith("https://") or (page.parent / target).exists(), target
+    for target, anchor in re.findall(r"\]\(([\w./-]*)#([^)]+)\)", page.read_text()):
+        text = ((page.parent / target) if target else page).read_text()
+        assert anchor in {re.sub(r"[^\w-]", "", title.lower().replace(" ", "-")) for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}

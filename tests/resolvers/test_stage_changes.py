@@ -131,6 +131,16 @@ async def test_an_empty_page_ends_at_the_place_that_the_log_had_before_it_was_re
     assert await graph.replayed(MOVES, after=empty["pageInfo"]["endCursor"]) == told
 
 
+async def test_who_asks_for_the_place_first_misses_nothing_of_what_is_read_then(graph: WatchedGraph) -> None:
+    deal, other, *_ = graph.tower.board(CRM).deals()
+    await moved(graph, deal)
+
+    place = (await graph.data("{ changesCursor }"))["changesCursor"]
+    told = await moved(graph, other, deal)
+
+    assert await graph.replayed(MOVES, after=place) == told
+
+
 async def test_a_filter_takes_what_fits_all_that_it_names(graph: WatchedGraph) -> None:
     one, other, *_ = graph.tower.board(CRM).deals()
     first, second, third = await moved(graph, one, other, one)

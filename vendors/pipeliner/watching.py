@@ -12,7 +12,7 @@ from vendors.query import Condition, Field, Operator, Sort
 # Not documented: the vendor publishes no limits. A poll is one call as a rule, a sweep one for every 100 opportunities; polls tell of
 # deleted opportunities too, so that a sweep is needed only for what became a lead again. The overlap covers a filter of whole seconds, and
 # changes that are stamped before others can see them.
-WATCHING: Final = Watching(poll_seconds=30.0, sweep_seconds=3_600.0, overlap_seconds=60.0, calls_per_hour=600.0)
+WATCHING: Final = Watching(poll_seconds=30.0, sweep_seconds=3_600.0, overlap_seconds=60.0, calls_per_hour=600.0, polls_tell_deletions=True)
 
 
 def changes_since(since: datetime, request: PageRequest) -> PageRequest:

@@ -31,7 +31,7 @@ class Log:
         self.count = 0
 
     async def grow(self, count: int = 1, *, crm: str = "dach", local_id: str = "7") -> None:
-        moves = [move(self.store, self.count + number, crm=crm, local_id=local_id) for number in range(count)]
+        moves = [move(self.count + number, crm=crm, local_id=local_id) for number in range(count)]
         self.count += count
         await self.broker.publish(await self.store.append(moves, crm=crm))
 
@@ -87,8 +87,8 @@ async def test_only_what_is_wanted_is_told_of_old_and_of_new(log: Log) -> None:
 
 
 @pytest.mark.parametrize("side", ["pipelines", "stages", "owners"])
-async def test_an_event_belongs_to_where_it_leaves_and_where_it_goes(log: Log, side: str) -> None:
-    event = move(log.store, 4).event
+def test_an_event_belongs_to_where_it_leaves_and_where_it_goes(side: str) -> None:
+    event = move(4).event
     assert event is not None
     ids = {"pipelines": ["p1"], "stages": ["s4", "s5"], "owners": ["u1"]}[side]
     for local_id in ids:

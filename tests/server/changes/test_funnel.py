@@ -12,7 +12,7 @@ from resolvers.changes import ChangeCriteria, ChangeEvent, ChangeSource
 from resolvers.listing.entries import Entry
 from server.changes.broker import Broker
 from server.changes.funnel import Funnel, Reading
-from server.changes.store import ChangeStore
+from server.changes.store import ChangeStore, Watch
 from server.context import SystemClocks
 from tests.playground import playground
 from tests.server.changes.test_snapshot import NOON, changed
@@ -60,7 +60,7 @@ async def watched(tmp_path: Path) -> AsyncGenerator[Watched, None]:
     store, clocks = ChangeStore(tmp_path), Clocks()
     broker = Broker(store, CURSORS, most_waiting=100, lag_seconds=30, clock=clocks.monotonic)
     async with playground("pipeliner") as ground:
-        funnel = Funnel(ground.crm, store, broker, order=asyncio.Lock(), clocks=clocks, known={}, is_complete=False)
+        funnel = Funnel(ground.crm, store, broker, order=asyncio.Lock(), clocks=clocks, known={}, watch=Watch())
         made = Watched(funnel, store, clocks)
         await made.read(changed(stage="s1"))
         funnel.complete(["7"])

@@ -1,5 +1,6 @@
 """The log on the disk: all of a change or nothing, and a clear error where it cannot be written."""
 
+import shutil
 import sqlite3
 from collections.abc import Generator
 from dataclasses import replace
@@ -30,14 +31,13 @@ def writer(store: ChangeStore) -> sqlite3.Connection:
     return store._writing  # pyright: ignore[reportPrivateUsage]
 
 
-def move(store: ChangeStore, number: int, *, crm: str = "dach", local_id: str = "7", at: datetime = NOON) -> Change:
+def move(number: int, *, crm: str = "dach", local_id: str = "7", at: datetime = NOON) -> Change:
     """A change from one stage to the next."""
     found = difference(Snapshot(changed(stage=f"s{number}"), version=number), changed(stage=f"s{number + 1}"), is_complete=True)
     assert found is not None
     ref = Ref(crm, local_id)
     event = ChangeEvent(
         sequence=0,
-        log=store.log,
         event_id=event_id(ref, found),
         kind=ChangeKind.UPDATED,
         ref=ref,
@@ -52,16 +52,16 @@ def move(store: ChangeStore, number: int, *, crm: str = "dach", local_id: str = 
 
 
 async def test_events_come_back_as_they_were_in_the_order_of_the_log(store: ChangeStore, tmp_path: Path) -> None:
-    made = await store.append([move(store, 0), move(store, 0, local_id="8")], crm="dach")
-    made = [*made, *await store.append([move(store, 0, crm="nordic")], crm="nordic")]
+    made = await store.append([move(0), move(0, local_id="8")], crm="dach")
+    made = [*made, *await store.append([move(0, crm="nordic")], crm="nordic")]
     assert [event.sequence for event in made] == [1, 2, 3] == list(range(1, store.head + 1))
     assert await store.read(0, 10, crms=CRMS, only_moves=True) == made
     assert await store.read(1, 1, crms=CRMS, only_moves=False) == made[1:2]
     assert await store.read(0, 10, crms=["nordic"], only_moves=False) == made[2:]
-    log, known = store.log, store.snapshots("dach")
+    known = store.snapshots("dach")
     store.close()
     again = ChangeStore(tmp_path)
-    assert (again.log, again.head, again.oldest) == (log, 3, 0)
+    assert (again.head, again.oldest) == (3, 0)
     assert await again.read(0, 10, crms=CRMS, only_moves=True) == made
     entry = changed(stage="s1")
     assert again.snapshots("dach") == known == {"7": Snapshot(entry, 1), "8": Snapshot(replace(entry, local_id="8"), 1)}
@@ -69,10 +69,10 @@ async def test_events_come_back_as_they_were_in_the_order_of_the_log(store: Chan
 
 
 async def test_a_full_disk_leaves_nothing_half_written(store: ChangeStore) -> None:
-    await store.append([move(store, 0)], crm="dach")
+    await store.append([move(0)], crm="dach")
     pages = writer(store).execute("pragma page_count").fetchone()[0]
     writer(store).execute(f"pragma max_page_count = {pages}")
-    many = [move(store, 0, local_id=f"{number}-{'x' * 500}") for number in range(200)]
+    many = [move(0, local_id=f"{number}-{'x' * 500}") for number in range(200)]
     with pytest.raises(sqlite3.OperationalError, match="full"):
         await store.append(many, crm="dach")
     assert (store.head, len(store.snapshots("dach"))) == (1, 1)
@@ -86,10 +86,10 @@ async def test_a_locked_database_is_an_error_and_works_again_afterwards(store: C
     with sqlite3.connect(tmp_path / "changes.sqlite3", isolation_level=None) as other:
         other.execute("begin immediate")
         with pytest.raises(sqlite3.OperationalError, match="locked"):
-            await store.append([move(store, 0)], crm="dach")
+            await store.append([move(0)], crm="dach")
         other.execute("rollback")
     other.close()
-    assert [event.sequence for event in await store.append([move(store, 0)], crm="dach")] == [1]
+    assert [event.sequence for event in await store.append([move(0)], crm="dach")] == [1]
 
 
 async def test_a_hint_stays_until_it_is_followed_and_one_that_comes_meanwhile_stays_too(store: ChangeStore) -> None:
@@ -98,7 +98,7 @@ async def test_a_hint_stays_until_it_is_followed_and_one_that_comes_meanwhile_st
     assert sorted(hint.local_id for hint in first) == ["7", "8"]
     assert await store.count_hints("dach") == 2
     await store.add_hints("dach", ["7"], ChangeSource.WEBHOOK, delivery=None, now=0)
-    await store.append([move(store, 0)], crm="dach", followed=first)
+    await store.append([move(0)], crm="dach", followed=first)
     left = await store.hints("dach", 10)
     assert [hint.local_id for hint in left] == ["7"]
     assert await store.hints("nordic", 10) == []
@@ -121,17 +121,17 @@ async def test_a_delivery_counts_once_for_each_crm(store: ChangeStore) -> None:
 
 
 async def test_what_is_too_old_is_dropped_and_the_log_says_up_to_where(store: ChangeStore, tmp_path: Path) -> None:
-    await store.append([move(store, 0, at=NOON), move(store, 1, at=NOON + timedelta(days=1))], crm="dach")
+    await store.append([move(0, at=NOON), move(1, at=NOON + timedelta(days=1))], crm="dach")
     gone = difference(Snapshot(ENTRY, 1), None, is_complete=True)
     assert gone is not None
-    event = move(store, 0, local_id="9").event
+    event = move(0, local_id="9").event
     assert event is not None
     await store.append([Change(Ref("dach", "9"), gone.snapshot, event)], crm="dach")
     await store.drop_before((NOON + timedelta(hours=1)).timestamp(), deliveries_before=0)
     assert store.oldest == 3
     assert await store.read(0, 10, crms=CRMS, only_moves=False) == []
     assert sorted(store.snapshots("dach")) == ["7"]
-    made = await store.append([move(store, 2)], crm="dach")
+    made = await store.append([move(2)], crm="dach")
     assert made[0].sequence == 4, "a place in the log is never given twice"
     store.close()
     again = ChangeStore(tmp_path)
@@ -139,9 +139,37 @@ async def test_what_is_too_old_is_dropped_and_the_log_says_up_to_where(store: Ch
     again.close()
 
 
+async def test_a_position_is_good_up_to_where_its_run_came_and_not_in_an_older_copy(store: ChangeStore, tmp_path: Path) -> None:
+    await store.append([move(0)], crm="dach")
+    first = store.run_of(1)
+    store.close()
+    copy = tmp_path / "copy"
+    shutil.copytree(tmp_path, copy)
+    second = ChangeStore(tmp_path)
+    await second.append([move(1), move(2)], crm="dach")
+    lost = second.run_of(2)
+    assert [second.run_of(position) for position in range(4)] == [first, first, lost, lost]
+    assert [second.holds(name, 1) for name in (first, lost, "unknown")] == [True, True, False]
+    assert [second.holds(name, 2) for name in (first, lost)] == [False, True]
+    second.close()
+    restored = ChangeStore(copy)
+    await restored.append([move(1), move(2), move(3)], crm="dach")
+    assert [restored.holds(name, 1) for name in (first, lost, restored.run_of(2))] == [True, False, True]
+    assert [restored.holds(name, 3) for name in (first, lost, restored.run_of(3))] == [False, False, True]
+    await restored.drop_before((NOON + timedelta(days=1)).timestamp(), deliveries_before=0)
+    assert restored.holds(restored.run_of(restored.oldest), restored.oldest)
+    restored.close()
+
+
+async def test_only_its_owner_reads_it(store: ChangeStore, tmp_path: Path) -> None:
+    await store.append([move(0)], crm="dach")
+    names = ("changes.sqlite3", "changes.sqlite3-wal", "changes.sqlite3-shm")
+    assert [oct((tmp_path / name).stat().st_mode & 0o777) for name in names] == ["0o600"] * 3
+
+
 async def test_the_last_moves_of_opportunities_are_told_oldest_first(store: ChangeStore) -> None:
     for number in range(4):
-        await store.append([move(store, number), move(store, number, local_id="8")], crm="dach")
+        await store.append([move(number), move(number, local_id="8")], crm="dach")
     found = await store.moves_of([Ref("dach", "7"), Ref("dach", "8"), Ref("dach", "9")], 2)
     steps = {ref.local_id: [event.after.stage for event in events if event.after is not None] for ref, events in found.items()}
     assert steps == {"7": ["s3", "s4"], "8": ["s3", "s4"], "9": []}

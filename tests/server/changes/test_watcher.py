@@ -1,6 +1,8 @@
 """Every vendor, really watched: what happens there becomes an event, also after the server or the vendor was away."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -16,6 +18,7 @@ from server.changes.watcher import Allowance
 from server.schema import build_schema
 from tests.contract.conftest import VENDORS
 from tests.contract.test_watching import bare, state_of
+from tests.server.changes.test_store import writer
 from tests.server.changes.watchtower import EAGER, Tower, tower, watched
 from vendors.calls import giving_way
 from vendors.capabilities import ReadsOpportunities
@@ -163,6 +166,76 @@ async def test_one_row_that_cannot_be_read_is_not_taken_for_deleted(tmp_path: Pa
         at.grounds["service"].control.faults.clear()
         await rounds_after(at, "service")
         assert at.service.head == 0
+
+
+async def test_a_row_that_cannot_be_read_hides_no_deletion_of_others(tmp_path: Path) -> None:
+    async with tower(tmp_path, "sharpspring") as at:
+        await at.settled()
+        client = at.crms["nordic"].client
+        assert isinstance(client, DeletesOpportunities)
+        assert isinstance(client, ReadsOpportunities)
+        deal = at.board("nordic").deals()[-1]
+        record = (await client.opportunities_by_ids([deal], EVERYTHING))[deal]
+        assert not isinstance(record, VendorError)
+        at.grounds["nordic"].control.faults[:] = [Fault(kind="bad_row", match="getOpportunities")]
+        await (await client.plan_delete(record)).execute()
+        (event,) = await at.next(1, after=0, only_moves=False)
+        assert (event.kind, event.ref.local_id) == (ChangeKind.DELETED, deal)
+
+
+async def test_what_could_not_be_read_at_first_is_not_new_when_it_can(tmp_path: Path) -> None:
+    async with tower(tmp_path, "autotask", watching=replace(EAGER, sweep_seconds=0.5)) as at:
+        at.grounds["service"].control.faults[:] = [Fault(kind="bad_row", match="Opportunities")]
+        await at.settled()
+        known = at.service.indexes.fresh(IndexKey("service", "Opportunity"), frozenset())
+        assert known is not None
+        assert (len(known.entries), known.dropped) == (len(at.board("service").deals()) - 1, 1)
+        at.grounds["service"].control.faults.clear()
+        await rounds_after(at, "service")
+        assert at.service.head == 0
+        known = at.service.indexes.fresh(IndexKey("service", "Opportunity"), frozenset())
+        assert known is not None
+        assert (len(known.entries), known.dropped) == (len(at.board("service").deals()), 0)
+
+
+async def test_an_own_write_does_not_wait_for_a_log_that_is_locked(tmp_path: Path) -> None:
+    async with tower(tmp_path, "autotask", watching=RARELY) as at:
+        await at.settled()
+        deal = await moved(at, "service")
+        with closing(sqlite3.connect(tmp_path / "changes.sqlite3", isolation_level=None)) as other:
+            other.execute("begin immediate")
+            record = await at.service.hand_on(at.crms["service"], Ref("service", deal))
+            assert record is not None
+            assert at.service.head == 0
+            state = await at.service.state(at.crms["service"])
+            assert state is not None, "reading does not wait either"
+            other.execute("rollback")
+        (event,) = await at.next(1, after=0)
+        assert event.ref.local_id == deal
+
+
+async def test_an_error_is_told_until_it_is_over(tmp_path: Path) -> None:
+    async with tower(tmp_path, "autotask", watching=RARELY) as at:
+        await at.settled()
+        db = writer(at.store)
+        db.execute("pragma query_only = on")
+        deal = await moved(at, "service")
+        await at.service.hand_on(at.crms["service"], Ref("service", deal))
+        assert (await at.until("service", lambda _: True)).error is ErrorCode.INTERNAL
+        db.execute("pragma query_only = off")
+        await at.service.hand_on(at.crms["service"], Ref("service", deal))
+        assert (await at.until("service", lambda _: True)).error is None
+        assert at.service.head == 1
+
+
+async def test_one_write_that_is_known_makes_no_other_one_known(tmp_path: Path) -> None:
+    async with tower(tmp_path, "autotask", watching=RARELY) as at:
+        await at.settled()
+        key, indexes = IndexKey("service", "Opportunity"), at.service.indexes
+        indexes.forget("service")  # one whose outcome is not known
+        indexes.forget("service")
+        await at.service.hand_on(at.crms["service"], Ref("service", at.board("service").deals()[0]))
+        assert indexes.fresh(key, COLUMNS) is None
 
 
 async def test_a_crm_that_is_down_takes_nothing_from_the_others(tmp_path: Path) -> None:

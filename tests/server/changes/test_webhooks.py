@@ -142,6 +142,13 @@ def _of_apideck(to: Receiver, body: bytes) -> str:
     return hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
 
 
+async def test_a_delivery_whose_text_is_none_is_refused(tmp_path: Path) -> None:
+    async with receiver(tmp_path, "apideck") as to:
+        now = datetime.now(UTC).isoformat()
+        body = json.dumps({"payload": {"event_type": "x", "occurred_at": now, "event_id": "\ud800"}}).encode()
+        assert (await to.post("americas", body, x_apideck_signature=_of_apideck(to, body)))[0] == 400
+
+
 async def test_a_delivery_that_cannot_be_kept_is_not_taken(pipeliner: Receiver, caplog: pytest.LogCaptureFixture) -> None:
     body = json.dumps([{"id": deal} for deal in pipeliner.tower.board("dach").deals()]).encode()
     db = writer(pipeliner.tower.store)
