@@ -24,9 +24,10 @@ from resolvers.types.inputs import (
 from resolvers.types.payloads import AccountPayload, ContactPayload, OpportunityPayload
 from resolvers.writing.beforehand import told_beforehand
 from resolvers.writing.correlation import correlation_of, is_taken, told_of_the_setting
-from resolvers.writing.look_up import created_accounts, created_contacts, created_opportunities
+from resolvers.writing.ledger import Entry
+from resolvers.writing.look_up import Changed, created_accounts, created_contacts, created_opportunities
 from resolvers.writing.values import Refusal, Values, as_json
-from resolvers.writing.work import Order, Outcome, Write, perform
+from resolvers.writing.work import LookUp, Order, Outcome, Write, perform
 from vendors.capabilities import ReadsOpportunities, supported
 from vendors.errors import VendorError
 from vendors.model import EVERYTHING, Opportunity, OpportunityStatus, Ref
@@ -85,7 +86,7 @@ class _Change:
         kind: What its input becomes.
         plan: Plans it, given the client, the record as it is now, and the values.
         refusals: What can be refused without reading anything.
-        is_proven: Whether the record as it is now, or its absence, proves that it has happened.
+        is_proven: Whether the record as it is now, or its absence, proves that it has happened; None where it never can.
     """
 
     name: str
@@ -94,7 +95,7 @@ class _Change:
     kind: type[Any]
     plan: Callable[[Any, Opportunity, Any], Awaitable[WritePlan]]
     refusals: Callable[[Crm, Any], Sequence[Refusal]] = lambda _crm, _client: ()
-    is_proven: Callable[[Opportunity | None], bool] = lambda _current: False
+    is_proven: Callable[[Opportunity | None], bool] | None = None
 
 
 async def create_opportunity(
@@ -109,14 +110,19 @@ async def create_opportunity(
     if isinstance(crm, Outcome):
         return crm
     values = Values(crm)
-    new: OpportunityValues = values.of(input, OpportunityValues)
-    correlation = None
+    new: OpportunityValues = values.of_new(input, OpportunityValues)
+    field, mark = None, correlation_of(idempotency_key or "")
     if crm.correlation_field is not None and idempotency_key is not None:
         if crm.correlation_field in new.custom_fields:
             values.refusals.append(is_taken(crm))
         else:
-            correlation = crm.correlation_field, correlation_of(idempotency_key)
-            new = dataclasses.replace(new, custom_fields={**new.custom_fields, correlation[0]: correlation[1]})
+            field = crm.correlation_field
+            new = dataclasses.replace(new, custom_fields={**new.custom_fields, field: mark})
+
+    def look_up(entry: Entry) -> LookUp:
+        # By the mark only if the write has carried it: the settings may be others by now.
+        carried = None if entry.mark is None else (entry.mark, mark)
+        return created_opportunities(context, crm, new, entry.started_at, carried)
 
     async def plan() -> Plan:
         client = supported(crm.client, CreatesOpportunities, crm=crm.key, what="create opportunities")
@@ -130,11 +136,11 @@ async def create_opportunity(
         loader="opportunities_by_ref",
         input=as_json(input),
         plan=plan,
-        look_up=lambda since: created_opportunities(context, crm, new, since, correlation),
+        look_up=look_up,
+        mark=field,
     )
-    asked = _Asked(idempotency_key, dry_run, resolution)
-    made = await _performed(context, write, "Opportunity", asked, is_certain=correlation is not None)
-    return made if correlation is None else told_of_the_setting(made, crm)
+    made = await _performed(context, write, "Opportunity", _Asked(idempotency_key, dry_run, resolution))
+    return made if field is None else told_of_the_setting(made, crm)
 
 
 async def update_opportunity(
@@ -219,7 +225,7 @@ async def create_account(
     if isinstance(crm, Outcome):
         return crm
     values = Values(crm)
-    new: AccountValues = values.of(input, AccountValues)
+    new: AccountValues = values.of_new(input, AccountValues)
 
     async def plan() -> Plan:
         client = supported(crm.client, CreatesAccounts, crm=crm.key, what="create accounts")
@@ -248,7 +254,7 @@ async def create_contact(
     if isinstance(crm, Outcome):
         return crm
     values = Values(crm)
-    new: ContactValues = values.of(input, ContactValues)
+    new: ContactValues = values.of_new(input, ContactValues)
 
     async def plan() -> Plan:
         client = supported(crm.client, CreatesContacts, crm=crm.key, what="create contacts")
@@ -290,32 +296,34 @@ async def _changed(info: Info, change: _Change, given: Any, asked: _Asked) -> Ou
             return [Refusal(path=["input", "id"], code=UserErrorCode.NOT_FOUND, message=message)]
         return _unexpected(current, expected) or await change.plan(client, current, changes)
 
-    async def the_record_itself(_: float) -> Sequence[Ref]:
-        return [ref]
+    async def is_proven() -> bool:
+        return change.is_proven is not None and change.is_proven(await _current(crm, ref))
 
     write = Write(
-        loader="opportunities_by_ref", crm=crm, name=change.name, input=as_json(given), plan=planned, look_up=the_record_itself, changes=ref
+        loader="opportunities_by_ref",
+        crm=crm,
+        name=change.name,
+        input=as_json(given),
+        plan=planned,
+        look_up=lambda _: Changed(ref=ref, is_proven=is_proven),
+        changes=ref,
     )
+    if asked.dry_run:
+        return await _performed(context, write, "Opportunity", asked)
     # One change of a record after the other: what is expected of it, and what is kept of it, is read before it is written.
-    async with context.ledger.turn(f"record {ref.crm} {ref.local_id}"):
-        made = await _performed(context, write, "Opportunity", asked)
-        if made.outcome is WriteOutcome.UNKNOWN and made.candidates is not None and change.is_proven(await _current(crm, ref)):
-            return await perform(context, write, Order(idempotency_key=asked.idempotency_key, adopt=ref.local_id))
-    return made
+    async with context.ledger.turn(ref):
+        return await _performed(context, write, "Opportunity", asked)
 
 
-async def _performed(context: Context, write: Write, type_name: str, asked: _Asked, *, is_certain: bool = False) -> Outcome:
-    """Make a write, or find out what became of it; `is_certain` says that a single candidate is the record."""
+async def _performed(context: Context, write: Write, type_name: str, asked: _Asked) -> Outcome:
+    """Make a write, or find out what became of it."""
     order = Order(idempotency_key=asked.idempotency_key, dry_run=asked.dry_run)
     if asked.resolution is not None:
         adopt = _adopted(asked.resolution, asked.idempotency_key, write, type_name)
         if isinstance(adopt, Outcome):
             return adopt
         order = dataclasses.replace(order, adopt=adopt, retry=asked.resolution.retry)
-    made = await perform(context, write, order)
-    if made.outcome is WriteOutcome.UNKNOWN and is_certain and made.candidates is not None and len(made.candidates) == 1:
-        return await perform(context, write, dataclasses.replace(order, adopt=made.candidates[0].local_id, retry=False))
-    return made
+    return await perform(context, write, order)
 
 
 def _adopted(resolution: Resolution, key: str | None, write: Write, type_name: str) -> str | Outcome | None:

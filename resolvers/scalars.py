@@ -1,5 +1,6 @@
 """Scalars whose text form matters: exact decimals, UTC instants, calendar days, JSON."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
@@ -12,6 +13,9 @@ from resolvers.errors import bad_input
 
 JSON = NewType("JSON", object)
 
+_DECIMAL: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")  # Python also reads " 1_000 " and other scripts' digits
+_MOST_DIGITS: Final = 1_000
+_SHOWN: Final = 64  # characters of a value in a message
 _LARGEST_INTEGER: Final = 2**53 - 1  # the largest that every JSON reader holds exactly
 
 
@@ -20,12 +24,17 @@ def _decimal_to_text(value: Decimal) -> str:
 
 
 def _decimal_from_text(value: object) -> Decimal:
+    text = str(value)
+    if _DECIMAL.fullmatch(text) is None:
+        raise bad_input(f'{text[:_SHOWN]!r} is no decimal number; write it like "1250.50".')
     try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        raise bad_input(f'{value!r} is no decimal number; write it like "1250.50".') from None
-    if not number.is_finite():
-        raise bad_input(f"{value!r} is no finite number.")
+        number = Decimal(text)
+    except InvalidOperation:  # an exponent that even this cannot hold
+        number = Decimal("Infinity")
+    exponent = number.as_tuple().exponent
+    # Written out, as numbers are, a huge exponent would fill the memory.
+    if not isinstance(exponent, int) or number.adjusted() >= _MOST_DIGITS or exponent < -_MOST_DIGITS:
+        raise bad_input(f"{text[:_SHOWN]!r} is out of range: a number has at most {_MOST_DIGITS} digits before and behind the point.")
     return number
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from weakref import WeakValueDictionary
@@ -23,10 +23,16 @@ create table if not exists writes (
     state text not null,
     process text not null,
     started_at real not null,
-    result blob
+    result blob,
+    mark text,
+    changed_at real
 ) without rowid
 """
+# Columns that files of earlier versions lack.
+_ADDED: Final = {"mark": "text", "changed_at": "real"}
+_FORGET: Final = "delete from writes where state = ? and coalesce(changed_at, started_at) < ?"
 _END_UNKNOWN: Final = "update writes set state = ? where key = ? and state = ?"
+_DONE: Final = "update writes set state = ?, process = ?, result = ?, changed_at = ? where key = ?"
 _DAY_SECONDS: Final = 86_400.0
 
 
@@ -47,7 +53,7 @@ class SqliteLedger:
         self._process = process
         self._now = now
         self._lock = asyncio.Lock()
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._turns: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
         file = ":memory:" if store is None else store / _FILE
         try:
             # Used by one thread at a time, see `_run`.
@@ -55,22 +61,25 @@ class SqliteLedger:
             self._db.execute("pragma journal_mode = wal")
             self._db.execute("pragma synchronous = full")
             self._db.execute(_SCHEMA)
-            self._db.execute("delete from writes where state = ? and started_at < ?", (EntryState.DONE, now() - days * _DAY_SECONDS))
+            present = {row[1] for row in self._db.execute("pragma table_info(writes)")}
+            for column in _ADDED.keys() - present:
+                self._db.execute(f"alter table writes add column {column} {_ADDED[column]}")
+            self._db.execute(_FORGET, (EntryState.DONE, now() - days * _DAY_SECONDS))
         except sqlite3.Error as error:
             raise ConfigError(f"server.store_dir: {file} cannot be used ({error}); mend or remove it") from None
 
-    def turn(self, key: str) -> asyncio.Lock:
-        return self._turns.setdefault(key, asyncio.Lock())
+    def turn(self, of: Hashable) -> asyncio.Lock:
+        return self._turns.setdefault(of, asyncio.Lock())
 
-    async def begin(self, key: str, digest: str) -> Entry | None:
-        return await self._run(lambda: self._begin(key, digest))
+    async def begin(self, key: str, digest: str, mark: str | None = None) -> Entry | None:
+        return await self._run(lambda: self._begin(key, digest, mark))
 
-    async def begin_again(self, key: str, digest: str) -> bool:
-        return await self._run(lambda: self._begin_again(key, digest))
+    async def begin_again(self, key: str, digest: str, mark: str | None = None) -> bool:
+        return await self._run(lambda: self._begin_again(key, digest, mark))
 
     async def done(self, key: str, result: dict[str, Any]) -> None:
-        new = (EntryState.DONE, self._process, orjson.dumps(result), key)
-        await self._run(lambda: self._db.execute("update writes set state = ?, process = ?, result = ? where key = ?", new))
+        new = (EntryState.DONE, self._process, orjson.dumps(result), self._now(), key)
+        await self._run(lambda: self._db.execute(_DONE, new))
 
     async def unknown(self, key: str) -> None:
         await self._run(lambda: self._db.execute(_END_UNKNOWN, (EntryState.UNKNOWN, key, EntryState.STARTED)))
@@ -81,22 +90,25 @@ class SqliteLedger:
     def close(self) -> None:
         self._db.close()
 
-    def _begin(self, key: str, digest: str) -> Entry | None:
-        new = (key, digest, EntryState.STARTED, self._process, self._now())
-        made = self._db.execute("insert or ignore into writes (key, digest, state, process, started_at) values (?, ?, ?, ?, ?)", new)
+    def _begin(self, key: str, digest: str, mark: str | None) -> Entry | None:
+        new = (key, digest, EntryState.STARTED, self._process, self._now(), mark)
+        made = self._db.execute(
+            "insert or ignore into writes (key, digest, state, process, started_at, mark) values (?, ?, ?, ?, ?, ?)", new
+        )
         if made.rowcount:
             return None
-        row = self._db.execute("select digest, state, process, started_at, result from writes where key = ?", (key,)).fetchone()
+        row = self._db.execute("select digest, state, process, started_at, result, mark from writes where key = ?", (key,)).fetchone()
         state = EntryState(row[1])
         if state is EntryState.STARTED and row[2] != self._process:
             state = EntryState.UNKNOWN
-        return Entry(digest=row[0], state=state, started_at=row[3], result=None if row[4] is None else orjson.loads(row[4]))
+        result = None if row[4] is None else orjson.loads(row[4])
+        return Entry(digest=row[0], state=state, started_at=row[3], result=result, mark=row[5])
 
-    def _begin_again(self, key: str, digest: str) -> bool:
+    def _begin_again(self, key: str, digest: str, mark: str | None) -> bool:
         changed = self._db.execute(
-            "update writes set state = ?, process = ?, started_at = ? where key = ? and digest = ?"
+            "update writes set state = ?, process = ?, mark = coalesce(?, mark) where key = ? and digest = ?"
             " and (state = ? or (state = ? and process <> ?))",
-            (EntryState.STARTED, self._process, self._now(), key, digest, EntryState.UNKNOWN, EntryState.STARTED, self._process),
+            (EntryState.STARTED, self._process, mark, key, digest, EntryState.UNKNOWN, EntryState.STARTED, self._process),
         )
         return changed.rowcount == 1
 

@@ -19,7 +19,7 @@ shown to anybody. `ConfigError` is outside the tree: a mistake in the settings, 
 """
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class ErrorCode(StrEnum):
@@ -84,6 +84,14 @@ class VendorError(Exception):
         self.status = status
         self.retry_after_seconds = retry_after_seconds
         self.vendor_code = vendor_code
+
+    def saying(self, message: str) -> Self:
+        """The same error with another message."""
+        kind = type(self)
+        other = kind.__new__(kind, message)
+        other.__dict__.update(self.__dict__)
+        other.message = message
+        return other
 
 
 class UnavailableError(VendorError):

@@ -195,6 +195,7 @@ class VendorHttp:
             try:
                 reply = await self._attempt(request, access)
             except CredentialsError as error:
+                # Writes are sent again too: whoever is not let in has had nothing done (RFC 9110, 15.5.2).
                 if renewed or not self._auth.refused(access):
                     self.health.failed(error)
                     raise
@@ -296,7 +297,8 @@ class VendorHttp:
             self.circuit.failed()
         else:
             self.circuit.succeeded()
-        if not request.read and isinstance(error, UnavailableError | MalformedReplyError):
+        is_given_up = reply.status == HTTPStatus.REQUEST_TIMEOUT  # maybe by a proxy that has handed it on
+        if not request.read and (is_given_up or isinstance(error, UnavailableError | MalformedReplyError)):
             return self._fail(request, reply)(OutcomeUnknownError)  # whoever fails so may have done it before
         return error
 

@@ -1,7 +1,7 @@
 """Walking over a vendor's pages without being led in circles."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Hashable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from vendors.errors import MalformedReplyError, NotFoundError, VendorError
@@ -76,6 +76,23 @@ async def one_by_one(ids: Iterable[str], fetch: Callable[[str], Awaitable[T | No
         return {} if found is None else {ids_of_one[0]: found}
 
     return await in_chunks(list(ids), 1, one)
+
+
+def lost(ids: Iterable[str], found: Container[str], unread: int, *, crm: str, operation: str) -> dict[str, VendorError]:
+    """Errors of the ids that an answer does not hold while rows of it cannot be read, since any of them may be such a row.
+
+    Args:
+        ids: What was asked for.
+        found: Those of it that the answer holds.
+        unread: Number of rows that could not be read; when it is 0, what was not found does not exist, and there are no errors.
+        crm: Key of the Crm.
+        operation: Name of the vendor call.
+    """
+    if not unread:
+        return {}
+    message = f"The CRM {crm!r} answered {operation} with rows that cannot be read, and this may be one of them; mend the record there."
+    error = MalformedReplyError(message, crm=crm, operation=operation)
+    return {local_id: error for local_id in ids if local_id not in found}
 
 
 async def _chunk(

@@ -234,6 +234,13 @@ class DeletesOpportunities(Protocol):
 
 
 @runtime_checkable
+class ReadsBack(Protocol):
+    def read_back(self, text: str) -> str:
+        """Tell how a text that is written is read again, where that differs whatever the vendor does with it."""
+        ...
+
+
+@runtime_checkable
 class CreatesAccounts(Protocol):
     async def plan_create_account(self, values: AccountValues) -> WritePlan: ...
 

@@ -1,4 +1,4 @@
-"""What writes take. A key that is absent leaves a value as it is (or, for a new record, to the CRM); null clears it."""
+"""What writes take. A key that is absent leaves a value as it is, and null clears it; in a new record both leave it to the CRM."""
 
 import types
 from collections.abc import Callable
@@ -119,7 +119,9 @@ class _OpportunityValues:
     owner_id: strawberry.ID | None = _value("The user who owns it.")
     account_id: strawberry.ID | None = _value("The company it is with.")
     account_ids: list[strawberry.ID] | None = _value("All companies involved; replaces those there are.")
-    primary_contact_id: strawberry.ID | None = _value("The main contact.")
+    primary_contact_id: strawberry.ID | None = _value(
+        "The main contact. Null beside `contactIds`: none of them is; refused where one has to be."
+    )
     contact_ids: list[strawberry.ID] | None = _value(
         "All contacts, the main one first or as `primaryContactId` says; replaces those there are."
     )
@@ -200,5 +202,10 @@ class CreateContactInput:
 
 @strawberry.input(description="What to do about a write whose outcome nobody knows.")
 class Resolution:
-    adopt: strawberry.ID | None = strawberry.field(default=None, description="This record is the one: the write has happened.")
-    retry: bool = strawberry.field(default=False, description="It has not happened: make it again.")
+    adopt: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="This record is the one: the write has happened. One of `candidates`, or one that has come since and is like them.",
+    )
+    retry: bool = strawberry.field(
+        default=False, description="It has not happened: make it again. If that writes nothing, the outcome stays UNKNOWN."
+    )

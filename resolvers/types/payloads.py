@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 
 from resolvers.node_id import encode
-from resolvers.relation import attribute, computed, relation
+from resolvers.relation import attribute, computed, contextual, relation
 from resolvers.scalars import JSON
 from resolvers.types.enums import UserErrorCode, WriteOutcome
+from vendors.errors import VendorError
 
 if TYPE_CHECKING:
+    from resolvers.context import Context
     from resolvers.types.account import Account
     from resolvers.types.contact import Contact
     from resolvers.types.opportunity import Opportunity
@@ -48,6 +50,20 @@ def _id(type_name: str) -> Any:
     return computed(lambda made: None if made.ref is None else encode(type_name, made.ref), "Global id of the record that was written.")
 
 
+def _record(loader: str, description: str) -> Any:
+    """Declare the record that was written; where it cannot be read, it was written nevertheless."""
+
+    async def read(made: Any, context: "Context") -> Any:
+        if made.ref is None:
+            return None
+        try:
+            return await getattr(context.loaders, loader).load(made.ref)
+        except VendorError as error:
+            raise error.saying(f"The write is done, but the record could not be read: do not make it again. {error.message}") from error
+
+    return contextual(read, description)
+
+
 _ERRORS = "Why it was not made, or which part of it was not; empty when all is well."
 _REQUESTS = "What was sent to change the vendor's data; for a dry run, what would be."
 _CANDIDATES = "For an UNKNOWN outcome: the records that it may have made; null when they could not be looked up."
@@ -56,11 +72,10 @@ _CANDIDATES = "For an UNKNOWN outcome: the records that it may have made; null w
 @strawberry.type(description="What became of a write of an opportunity.")
 class OpportunityPayload:
     outcome: WriteOutcome = attribute("What became of it.")
-    opportunity: Annotated["Opportunity", strawberry.lazy("resolvers.types.opportunity")] | None = relation(
+    opportunity: Annotated["Opportunity", strawberry.lazy("resolvers.types.opportunity")] | None = _record(
+        "opportunities_by_ref",
         "The opportunity as the CRM holds it now, read after the write; null when it was not written, or when the CRM shows nothing of a"
         " deleted one.",
-        loader="opportunities_by_ref",
-        key="ref",
     )
     opportunity_id: strawberry.ID | None = _id("Opportunity")
     user_errors: list[UserError] = computed(lambda made: made.user_errors, _ERRORS, assumed_size=3)
@@ -73,8 +88,8 @@ class OpportunityPayload:
 @strawberry.type(description="What became of a write of an account.")
 class AccountPayload:
     outcome: WriteOutcome = attribute("What became of it.")
-    account: Annotated["Account", strawberry.lazy("resolvers.types.account")] | None = relation(
-        "The account as the CRM holds it now, read after the write.", loader="accounts_by_ref", key="ref"
+    account: Annotated["Account", strawberry.lazy("resolvers.types.account")] | None = _record(
+        "accounts_by_ref", "The account as the CRM holds it now, read after the write."
     )
     account_id: strawberry.ID | None = _id("Account")
     user_errors: list[UserError] = computed(lambda made: made.user_errors, _ERRORS, assumed_size=3)
@@ -87,8 +102,8 @@ class AccountPayload:
 @strawberry.type(description="What became of a write of a contact.")
 class ContactPayload:
     outcome: WriteOutcome = attribute("What became of it.")
-    contact: Annotated["Contact", strawberry.lazy("resolvers.types.contact")] | None = relation(
-        "The contact as the CRM holds it now, read after the write.", loader="contacts_by_ref", key="ref"
+    contact: Annotated["Contact", strawberry.lazy("resolvers.types.contact")] | None = _record(
+        "contacts_by_ref", "The contact as the CRM holds it now, read after the write."
     )
     contact_id: strawberry.ID | None = _id("Contact")
     user_errors: list[UserError] = computed(lambda made: made.user_errors, _ERRORS, assumed_size=3)

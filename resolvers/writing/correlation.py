@@ -1,6 +1,7 @@
 """The mark of an idempotency key in a custom field of the record that it made, by which that record is found again."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -12,6 +13,7 @@ from vendors.model import CustomFieldDefinition, CustomFieldType
 from vendors.registry import Crm
 
 _LENGTH: Final = 32
+_MARK: Final = re.compile(f"[0-9a-f]{{{_LENGTH}}}")
 _TEXTS: Final = {CustomFieldType.TEXT, CustomFieldType.LONG_TEXT, CustomFieldType.UNKNOWN}
 _MOST_SHOWN: Final = 20
 
@@ -19,6 +21,11 @@ _MOST_SHOWN: Final = 20
 def correlation_of(key: str) -> str:
     """What is written into a Crm's correlation field, so that the record of an idempotency key can be found."""
     return hashlib.sha256(key.encode()).hexdigest()[:_LENGTH]
+
+
+def is_mark(value: object) -> bool:
+    """Whether a custom field's value is the mark of some key."""
+    return isinstance(value, str) and _MARK.fullmatch(value) is not None
 
 
 def is_taken(crm: Crm) -> Refusal:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -13,7 +14,7 @@ import strawberry
 from resolvers.errors import UserError
 from resolvers.node_id import decode
 from resolvers.types.enums import UserErrorCode
-from resolvers.types.inputs import MoneyInput, class_of
+from resolvers.types.inputs import CustomFieldInput, MoneyInput, class_of
 from resolvers.types.money import CURRENCY
 from vendors.extension import RELATION
 from vendors.model import Money
@@ -76,6 +77,25 @@ class Values:
             self._check_contacts(values)
         return kind(**values)
 
+    def of_new(self, given: Any, kind: type[Any]) -> Any:
+        """The values of the input of a new record, which has nothing to clear: null is as good as absent there.
+
+        That there is to be no primary contact says something beside contacts: which of them is to be it.
+        """
+        values = self.of(given, kind)
+        nothing = {name: UNSET for name in _nulls_in(values) if name != "extension"}
+        if kind is not OpportunityValues:
+            return dataclasses.replace(values, **nothing)
+        if not isinstance(values.contact_ids, Unset) and values.contact_ids:
+            nothing.pop("primary_contact_id", None)
+        own = values.extension
+        return dataclasses.replace(
+            values,
+            **nothing,
+            custom_fields={key: value for key, value in values.custom_fields.items() if value is not None},
+            extension=None if own is None else dataclasses.replace(own, **dict.fromkeys(_nulls_in(own), UNSET)),
+        )
+
     def ids(self, texts: Iterable[str], type_name: str, *path: str) -> tuple[str, ...]:
         """The local ids of global ids, those that are wrong left out."""
         found = [self.local_id(text, type_name, *path, str(index)) for index, text in enumerate(texts)]
@@ -105,7 +125,7 @@ class Values:
         if key == "amount" and value is not None:
             return self._money(value)
         if key == "custom_fields":
-            return {item.key: item.value for item in value or ()}
+            return self._custom_fields(value or ())
         return tuple(cast("Sequence[Any]", value)) if isinstance(value, list) else value
 
     def _check_contacts(self, values: Mapping[str, Any]) -> None:
@@ -114,6 +134,15 @@ class Values:
             if "contact_ids" in values and values.get(attribute):
                 message = "Give either all contacts in `contactIds`, or those to add and to take out."
                 self.refusals.append(Refusal(path=_path(key), code=UserErrorCode.CONTRADICTION, message=message))
+
+    def _custom_fields(self, given: Sequence[CustomFieldInput]) -> dict[str, Any]:
+        """The values by key, each of which may be given once."""
+        times = Counter(item.key for item in given)
+        for key, number in times.items():
+            if number > 1:
+                message = "Give one value of this custom field; it is named several times."
+                self.refusals.append(Refusal(path=_path("custom_fields", key), code=UserErrorCode.CONTRADICTION, message=message))
+        return {item.key: item.value for item in given}
 
     def _money(self, value: MoneyInput) -> Money | Unset:
         if value.currency is not None and not CURRENCY.fullmatch(value.currency):
@@ -193,7 +222,9 @@ def as_json(given: Any) -> Any:
         parts = {item.name: getattr(given, item.name) for item in dataclasses.fields(given)}
         return {name: as_json(part) for name, part in parts.items() if part is not strawberry.UNSET}
     if isinstance(given, Decimal):
-        return format(given.normalize(), "f")  # 1.50 is 1.5
+        whole, _, decimals = format(given, "f").partition(".")
+        decimals = decimals.rstrip("0")  # 1.50 is 1.5
+        return (f"{whole}.{decimals}" if decimals else whole) if given else "0"
     return [as_json(item) for item in cast("Sequence[Any]", given)] if isinstance(given, list) else given
 
 
@@ -207,6 +238,10 @@ def _path(first: str | None = None, *others: str) -> list[str]:
 def _camel(name: str) -> str:
     first, *others = name.split("_")
     return first + "".join(word.capitalize() for word in others)
+
+
+def _nulls_in(values: Any) -> list[str]:
+    return [item.name for item in dataclasses.fields(values) if getattr(values, item.name) is None]
 
 
 def _given(given: Any) -> Mapping[str, Any]:

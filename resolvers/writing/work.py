@@ -6,13 +6,13 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from resolvers.errors import bad_input
+from resolvers.errors import UserError, bad_input
 from resolvers.types.enums import UserErrorCode, WriteOutcome
 from resolvers.writing.ledger import Entry, EntryState, LedgerError
 from resolvers.writing.values import Refusal, refusal_of
-from vendors.errors import OutcomeUnknownError, UnsupportedError, VendorError
+from vendors.errors import ErrorCode, OutcomeUnknownError, UnsupportedError, VendorError
 from vendors.http import Request
 from vendors.model import Ref
 from vendors.registry import Crm
@@ -28,6 +28,23 @@ _NOT_KEPT: Final = Refusal(
     path=["idempotencyKey"],
     code=UserErrorCode.PARTLY_DONE,
     message="Do not make it again: it was written, but its key could not be kept here. A repetition under the key looks it up.",
+)
+_ASK_AGAIN: Final = (
+    "Whether this write has happened is not known. If one of `candidates` is what came of it, repeat the request with"
+    " `resolution: {adopt: <its id>}`; if none is, with `resolution: {retry: true}`."
+)
+_THIS_TRY: Final = (
+    "This try has written nothing. Whether an earlier one under this key has is still not known: adopt one of `candidates`, or mend what is"
+    " wrong and say `resolution: {retry: true}` again."
+)
+_EARLIER_TRY: Final = (
+    "Nothing was written by this try. Whether an earlier one under this `idempotencyKey` has written is still not known: say `resolution`"
+    " again, or leave it out to have it looked up."
+)
+_NO_RECORD: Final = "There is no such record; adopt one of `candidates`."
+_NOT_LIKE_IT: Final = (
+    "Adopt one of `candidates`: this record is not what was to be written, by its texts or by when it was made. If it is the one"
+    " nevertheless, use it as it is, and this key no more."
 )
 
 
@@ -48,6 +65,29 @@ class Outcome:
     user_errors: Sequence[Refusal] = ()
     requests: Sequence[Request] = ()
     candidates: Sequence[Ref] | None = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a look-up has brought.
+
+    Args:
+        refs: The records that a write may have made; None when there is nothing to look them up by.
+        is_certain: Whether there is no doubt that it has made them.
+    """
+
+    refs: Sequence[Ref] | None
+    is_certain: bool = False
+
+
+class LookUp(Protocol):
+    """Finds out what came of a write whose outcome nobody knows. Both raise VendorError when the Crm cannot be read."""
+
+    async def find(self) -> Found: ...
+
+    async def admits(self, ref: Ref) -> bool | None:
+        """Tell whether that record may be what came of it; None when there is no such record."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +117,9 @@ class Write:
         loader: Name of the loader that reads what it makes.
         input: Its input as JSON, which a repetition must have as well.
         plan: Checks and plans it; a refusal may come instead.
-        look_up: Finds the records that it may have made, since that moment in seconds since 1970.
+        look_up: Makes the look-up of one that began as the entry says.
         changes: The record that it changes; None when it makes one.
+        mark: The custom field that it carries the mark of its key in, if any.
     """
 
     crm: Crm
@@ -86,8 +127,9 @@ class Write:
     loader: str
     input: object
     plan: Callable[[], Awaitable[WritePlan | Sequence[Refusal]]]
-    look_up: Callable[[float], Awaitable[Sequence[Ref]]]
+    look_up: Callable[[Entry], LookUp]
     changes: Ref | None = None
+    mark: str | None = None
 
 
 async def perform(context: "Context", write: Write, order: Order) -> Outcome:
@@ -128,40 +170,54 @@ async def _once(context: "Context", write: Write, order: Order, key: str) -> Out
     """Make a write under its key, unless it was made before."""
     content = json.dumps([write.name, write.crm.key, write.input], default=repr, sort_keys=True)
     digest = hashlib.sha256(content.encode()).hexdigest()
-    entry = await _begun(context, key, digest)
+    entry = await _begun(context, key, digest, write.mark)
     if entry is not None or order.adopt is not None:
         found = await _again(context, write, order, entry, key=key, digest=digest)
         if found is not None:
             return found
     try:
-        planned = await _planned(write)
-        if isinstance(planned, Outcome):
-            await _noted(context.ledger.withdrawn(key))
-            return planned
-    except BaseException:
-        await _noted(context.ledger.withdrawn(key))
-        raise
+        made = await _made(context, write, key, entry)
+    except VendorError as error:
+        if entry is None or isinstance(error, OutcomeUnknownError):
+            raise
+        raise error.saying(f"{error.message} {_EARLIER_TRY}") from error
+    if made.ref is None:
+        await _noted(_not_written(context, key, entry))
+        return made if entry is None else await _looked_up(context, write, entry, key, beside=made)
+    is_kept = await _noted(_note_done(context, key, made.ref, made.user_errors))
+    return made if is_kept else replace(made, user_errors=[*made.user_errors, _NOT_KEPT])
+
+
+async def _made(context: "Context", write: Write, key: str, entry: Entry | None) -> Outcome:
+    """Plan a write and carry it out; where that fails, the ledger says what is known of it. `entry` is that of an earlier try."""
     try:
-        made = await _executed(context, write, planned)
+        planned = await _planned(write)
+    except BaseException:
+        await _noted(_not_written(context, key, entry))
+        raise
+    if isinstance(planned, Outcome):
+        return planned
+    try:
+        return await _executed(context, write, planned)
     except OutcomeUnknownError as error:
         await _noted(context.ledger.unknown(key))
         # The same error, with what a client can do about it.
         message = f"{error.message} Repeat the request with the same `idempotencyKey`: it is looked up then, and not made again."
-        raise OutcomeUnknownError(message, crm=error.crm, operation=error.operation, status=error.status) from error
+        raise error.saying(message) from error
     except asyncio.CancelledError:
         await _noted(context.ledger.unknown(key))
         raise
     except VendorError:
-        await _noted(context.ledger.withdrawn(key))
+        await _noted(_not_written(context, key, entry))
         raise
     except Exception:
         await _noted(context.ledger.unknown(key))
         raise
-    if made.ref is None:
-        await _noted(context.ledger.withdrawn(key))
-        return made
-    is_kept = await _noted(_note_done(context, key, made.ref, made.user_errors))
-    return made if is_kept else replace(made, user_errors=[*made.user_errors, _NOT_KEPT])
+
+
+def _not_written(context: "Context", key: str, entry: Entry | None) -> Coroutine[Any, Any, None]:
+    """Note that a try has written nothing: its key is free again, unless an earlier try may have written."""
+    return context.ledger.withdrawn(key) if entry is None else context.ledger.unknown(key)
 
 
 async def _noted(ending: Coroutine[Any, Any, None]) -> bool:
@@ -174,10 +230,18 @@ async def _noted(ending: Coroutine[Any, Any, None]) -> bool:
     return True
 
 
-async def _begun(context: "Context", key: str, digest: str) -> Entry | None:
-    """Note that a write begins, or give what is known of it already."""
+async def _begun(context: "Context", key: str, digest: str, mark: str | None) -> Entry | None:
+    """Note that a write begins, or give what is known of it already.
+
+    Raises:
+        UserError: The key cannot be kept now (UNAVAILABLE).
+    """
     try:
-        return await context.ledger.begin(key, digest)
+        return await context.ledger.begin(key, digest, mark)
+    except LedgerError as error:
+        log.error("No write is made under a key that cannot be kept: %s", error)  # noqa: TRY400  # no defect
+        message = "This request has written nothing: its key cannot be kept on the server's disk now. Repeat it later with the same key."
+        raise UserError(ErrorCode.UNAVAILABLE, message, retryable=True) from error
     except asyncio.CancelledError:
         await _noted(context.ledger.unknown(key))  # it may have been noted, and nobody would end it
         raise
@@ -199,41 +263,48 @@ async def _again(  # noqa: PLR0911  # every case of a repetition
         return Outcome(outcome=WriteOutcome.REPLAYED, ref=Ref(write.crm.key, entry.result["id"]), user_errors=problems)
     if entry.state is EntryState.STARTED:
         await _noted(context.ledger.unknown(key))  # it is our turn, so that nobody is at it: its end could not be kept
-    if order.retry and await context.ledger.begin_again(key, digest):
+    if order.retry and await context.ledger.begin_again(key, digest, write.mark):
         return None
-    if order.adopt is not None:
-        ref = Ref(write.crm.key, order.adopt)
-        if write.changes is None and await getattr(context.loaders, write.loader).load(ref) is None:
-            message = "There is no such record; adopt one of `candidates`."
-            return Outcome(
-                outcome=WriteOutcome.REFUSED,
-                user_errors=[Refusal(path=["resolution", "adopt"], code=UserErrorCode.NOT_FOUND, message=message)],
-            )
-        await _note_done(context, key, ref, ())
-        return Outcome(outcome=WriteOutcome.ADOPTED, ref=ref)
-    candidates = await _candidates(context, write, entry)
-    message = (
-        "Whether this write has happened is not known. If one of `candidates` is what came of it, repeat the request with"
-        " `resolution: {adopt: <its id>}`; if none is, with `resolution: {retry: true}`."
-    )
+    if order.adopt is None:
+        return await _looked_up(context, write, entry, key)
+    ref = Ref(write.crm.key, order.adopt)
+    is_admitted = await write.look_up(entry).admits(ref)
+    if not is_admitted:
+        problem = (UserErrorCode.NOT_FOUND, _NO_RECORD) if is_admitted is None else (UserErrorCode.INVALID_REFERENCE, _NOT_LIKE_IT)
+        return _refused(*problem, path=("resolution", "adopt"))
+    return await _adopted(context, key, ref)
+
+
+async def _looked_up(context: "Context", write: Write, entry: Entry, key: str, *, beside: Outcome | None = None) -> Outcome:
+    """What a write may have made whose outcome nobody knows; `beside` is a later try that has written nothing."""
+    found = await _found(context, write, entry)
+    if found.is_certain and found.refs is not None and len(found.refs) == 1:
+        return await _adopted(context, key, found.refs[0])
+    told = Refusal(path=["idempotencyKey"], code=UserErrorCode.OUTCOME_UNKNOWN, message=_ASK_AGAIN if beside is None else _THIS_TRY)
     return Outcome(
         outcome=WriteOutcome.UNKNOWN,
-        user_errors=[Refusal(path=["idempotencyKey"], code=UserErrorCode.OUTCOME_UNKNOWN, message=message)],
-        candidates=candidates,
+        user_errors=[*(() if beside is None else beside.user_errors), told],
+        requests=() if beside is None else beside.requests,
+        candidates=found.refs,
     )
 
 
-def _refused(code: UserErrorCode, message: str) -> Outcome:
-    return Outcome(outcome=WriteOutcome.REFUSED, user_errors=[Refusal(path=["idempotencyKey"], code=code, message=message)])
+async def _adopted(context: "Context", key: str, ref: Ref) -> Outcome:
+    await _note_done(context, key, ref, ())
+    return Outcome(outcome=WriteOutcome.ADOPTED, ref=ref)
 
 
-async def _candidates(context: "Context", write: Write, entry: Entry) -> Sequence[Ref] | None:
+def _refused(code: UserErrorCode, message: str, *, path: Sequence[str] = ("idempotencyKey",)) -> Outcome:
+    return Outcome(outcome=WriteOutcome.REFUSED, user_errors=[Refusal(path=path, code=code, message=message)])
+
+
+async def _found(context: "Context", write: Write, entry: Entry) -> Found:
     context.indexes.forget(write.crm.key)
     try:
-        return await write.look_up(entry.started_at)
+        return await write.look_up(entry).find()
     except VendorError as error:
         log.warning("CRM %r: what %s may have made could not be looked up: %s", write.crm.key, write.name, error.code)
-        return None
+        return Found(None)
 
 
 async def _planned(write: Write) -> WritePlan | Outcome:

@@ -2,15 +2,27 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
 
 import aiohttp
 import pytest
 from pydantic import SecretStr
 
-from tests.contract.reading import client_as, whole_list
+from tests.contract.reading import accounts_of, client_as, contacts_of, opportunities_of, whole_list
 from tests.playground import Playground, connect, playground
 from vendors.calls import Deadline, deadline_scope
-from vendors.capabilities import Checks, ListsOpportunities, PageRequest
+from vendors.capabilities import (
+    ById,
+    Checks,
+    ListsOpportunities,
+    ListsUsers,
+    PageRequest,
+    ReadsAccounts,
+    ReadsContacts,
+    ReadsOpportunities,
+    ReadsUsers,
+)
 from vendors.errors import (
     CredentialsError,
     MalformedReplyError,
@@ -21,10 +33,43 @@ from vendors.errors import (
     VendorError,
     VendorTimeoutError,
 )
-from vendors.model import EVERYTHING, Selection
+from vendors.model import EVERYTHING, Opportunity, Record, Selection
+from vendors.registry import Crm
 from vendors.sandbox import Fault, FaultKind
 
 TITLES = PageRequest(size=20, selection=Selection({"Opportunity": frozenset({"title"})}))
+NAMES: Final = Selection(
+    {
+        "Opportunity": frozenset({"title"}),
+        "Account": frozenset({"name"}),
+        "Contact": frozenset({"name"}),
+        "User": frozenset({"name"}),
+    }
+)
+
+
+async def listed(crm: Crm, kind: str) -> Sequence[Record]:
+    """Some records of a kind."""
+    if kind == "users":
+        return await client_as(crm, ListsUsers).users()
+    listing: Any = {"opportunities": opportunities_of, "accounts": accounts_of, "contacts": contacts_of}[kind](crm)
+    page = await listing.page(PageRequest(size=20, selection=NAMES))
+    return [row.record for row in page.rows]
+
+
+def by_ids(crm: Crm, kind: str) -> Callable[[Sequence[str], Selection], Awaitable[ById[Any]]]:
+    reads: Mapping[str, Callable[[], Any]] = {
+        "opportunities": lambda: client_as(crm, ReadsOpportunities).opportunities_by_ids,
+        "accounts": lambda: client_as(crm, ReadsAccounts).accounts_by_ids,
+        "contacts": lambda: client_as(crm, ReadsContacts).contacts_by_ids,
+        "users": lambda: client_as(crm, ReadsUsers).users_by_ids,
+    }
+    return reads[kind]()  # type: ignore[no-any-return]
+
+
+def name_of(record: Any) -> str | None:
+    name: str | None = record.title if isinstance(record, Opportunity) else record.name
+    return name
 
 
 async def first_page(ground: Playground) -> int:
@@ -154,6 +199,21 @@ async def test_one_unreadable_row_costs_one_row(plain: Playground) -> None:
 
     assert page.dropped == 1
     assert [row.record.ref for row in page.rows] == [record.ref for record in everything[1:20]]
+
+
+@pytest.mark.parametrize("kind", ["opportunities", "accounts", "contacts", "users"])
+async def test_what_may_be_an_unreadable_row_is_not_taken_for_missing(plain: Playground, kind: str) -> None:
+    names = {record.local_id: name_of(record) for record in await listed(plain.crm, kind)}
+    newcomer = connect(plain.crm.vendor.key, plain.sandbox, plain.crm.link.session)  # has no table yet
+    plain.control.faults.append(Fault(kind="bad_row"))
+
+    found = await by_ids(newcomer, kind)(list(names), NAMES)
+
+    read = {local_id: name_of(record) for local_id, record in found.items() if not isinstance(record, VendorError)}
+    assert found.keys() == names.keys()
+    assert read
+    assert read.items() <= names.items()
+    assert all(isinstance(found[local_id], MalformedReplyError) for local_id in names.keys() - read.keys())
 
 
 async def test_a_lasting_401_renews_once_and_ends(plain: Playground) -> None:

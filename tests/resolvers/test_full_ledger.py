@@ -32,13 +32,17 @@ class Ledger(SqliteLedger):
         """Leave no room: neither for another entry, nor for the result of one that there is."""
         pages = self._db.execute("pragma page_count").fetchone()[0]
         self._db.execute(f"pragma max_page_count = {pages}")
-        number, size = 0, 2_048
-        while size:
-            number += 1
-            try:
-                self._db.execute("insert into writes values (?, '', 'done', '', 0, ?)", (f"{KEY}{number}", b"x" * size))
-            except sqlite3.OperationalError:
-                size //= 2
+        for first in (KEY, "a"):  # beside the one, and where others would go
+            number, size = 0, 2_048
+            while size:
+                number += 1
+                new = (f"{first}{number}", b"x" * size)
+                try:
+                    self._db.execute(
+                        "insert into writes (key, digest, state, process, started_at, result) values (?, '', 'done', '', 0, ?)", new
+                    )
+                except sqlite3.OperationalError:
+                    size //= 2
 
     def mend(self) -> None:
         self._db.execute("pragma query_only = off")
@@ -93,7 +97,7 @@ async def test_an_outcome_that_nobody_knows_and_that_could_not_be_kept_is_still_
 
     assert await created_while(at, new, ledger.protect) == {"data": {"made": None}, "codes": ["OUTCOME_UNKNOWN"]}
     for resolution in (None, {"retry": True}):
-        assert await at.write_error("createOpportunity", new, key=KEY, resolution=resolution) == "INTERNAL"
+        assert await at.write_error("createOpportunity", new, key=KEY, resolution=resolution) == "UNAVAILABLE"
     assert at.creates() == 1
 
     ledger.mend()
@@ -120,7 +124,7 @@ async def test_nothing_is_sent_where_the_key_cannot_be_kept(at: Desk, ledger: Le
     new = await at.new()
     getattr(ledger, failure)()
 
-    assert await at.write_error("createOpportunity", new, key=KEY) == "INTERNAL"
+    assert await at.write_error("createOpportunity", new, key=KEY) == "UNAVAILABLE"
     assert at.calls() == []
     ledger.mend()
     assert (await at.write("createOpportunity", new, key=KEY))["outcome"] == "DONE"

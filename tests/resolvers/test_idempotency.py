@@ -117,6 +117,20 @@ async def test_a_key_with_another_input_is_refused(change: Json) -> None:
         assert at.calls() == []
 
 
+async def test_amounts_are_the_same_to_the_last_digit_or_not_at_all() -> None:
+    async with desk("apideck") as at:
+        digits = "1234567890123456789012345678901234567890"
+        new = await at.new(amount={"amount": f"{digits}.10"})
+        at.fail_creates("reset", times=1)
+        assert await at.write_error("createOpportunity", new, key=KEY) == "OUTCOME_UNKNOWN"
+
+        same, other = [
+            await at.write("createOpportunity", {**new, "amount": {"amount": f"{digits}.{rest}"}}, key=KEY) for rest in ("1", "2")
+        ]
+
+        assert (errors(same), errors(other)) == (UNKNOWN, [(["idempotencyKey"], "KEY_REUSED")])
+
+
 async def test_the_order_of_contacts_counts_because_the_first_is_the_main_one() -> None:
     async with desk("pipeliner") as at:
         deal = encode("Opportunity", (await at.model()).ref)

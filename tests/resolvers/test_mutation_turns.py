@@ -7,6 +7,7 @@ from resolvers.node_id import encode
 from tests.contract.test_writes import an_open_one, read
 from tests.playground import playground
 from tests.resolvers.graph import Graph
+from tests.resolvers.writing_desk import desk
 
 
 async def test_changes_of_one_record_are_made_one_after_the_other() -> None:
@@ -26,6 +27,28 @@ async def test_changes_of_one_record_are_made_one_after_the_other() -> None:
             after = await read(ground, record.local_id)
         assert after is not None
         assert (after.title, after.expected_close_date) == ("Another title", date(2027, 5, 10)), vendor
+
+
+async def test_a_key_that_is_spelled_like_the_record_is_a_key_like_any_other() -> None:
+    async with desk("pipeliner") as at, asyncio.timeout(20):
+        ref = (await at.model()).ref
+
+        for key in (f"record {ref.crm} {ref.local_id}", str(ref), str(tuple(ref)), ref.local_id):
+            made = await at.write("updateOpportunity", {"id": encode("Opportunity", ref), "title": key[:20]}, key=key)
+            assert made["outcome"] == "DONE"
+
+
+async def test_a_dry_run_waits_for_nobody() -> None:
+    async with desk("pipeliner") as at, asyncio.timeout(20):
+        ref = (await at.model()).ref
+        values = {"id": encode("Opportunity", ref), "title": "Quay lights"}
+
+        async with at.graph.make().ledger.turn(ref):
+            assert (await at.write("updateOpportunity", values, dry=True))["outcome"] == "DRY_RUN"
+            writing = asyncio.ensure_future(at.write("updateOpportunity", values))
+            await at.write("updateOpportunity", values, dry=True)
+            assert not writing.done()
+        assert (await writing)["outcome"] == "DONE"
 
 
 async def test_of_two_who_expect_the_same_one_is_refused() -> None:

@@ -1,5 +1,6 @@
 """Writes through the graph: what they answer, what they refuse, and what the vendors are sent for them."""
 
+import dataclasses
 import json
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from resolvers.node_id import decode, encode
+from resolvers.writing.values import ONLY_OF_CHANGES
 from tests.contract.conftest import VENDORS
 from tests.resolvers.graph import SEEDED, autotask_graph, codes
 from tests.resolvers.writing_desk import DEAL, Desk, Json, asks, desk, errors, planned, sent
@@ -14,6 +16,7 @@ from vendors.capabilities import Capability
 from vendors.model import Ref
 from vendors.registry import all_vendors
 from vendors.sandbox import Fault
+from vendors.writes import OpportunityValues
 
 
 @pytest.fixture(params=VENDORS)
@@ -196,6 +199,96 @@ async def test_contacts_are_not_replaced_and_changed_at_once(at: Desk) -> None:
     assert refused["outcome"] == "REFUSED"
     assert errors(refused) == [(["input", name], "CONTRADICTION") for name in ("addContacts", "removeContacts")]
     assert at.calls() == []
+
+
+def with_nulls(at: Desk, new: Json, *kept: str) -> Json:
+    """The input with null for everything that it leaves out, the vendor's own fields among it."""
+    names = [item.name for item in dataclasses.fields(OpportunityValues) if item.name not in {*ONLY_OF_CHANGES, "extension"}]
+    keys = [{"probability_percent": "probability"}.get(name, name) for name in names]
+    own = [item.name for item in dataclasses.fields(at.ground.crm.vendor.inputs["Opportunity"])]
+    nothing = {camel(key): None for key in keys if key not in kept}
+    return {**nothing, at.vendor: {camel(name): None for name in own}, **new}
+
+
+def camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
+async def test_null_is_as_good_as_absent_in_a_new_record(at: Desk) -> None:
+    new = await at.new(title="Quay lights")
+    nulls = with_nulls(at, new) | {"customFields": [{"key": "no matter", "value": None}]}
+
+    plain, same = [await at.write("createOpportunity", values, dry=True) for values in (new, nulls)]
+    missing = await at.write("createOpportunity", {"crm": at.key}, dry=True)
+    also = await at.write("createOpportunity", with_nulls(at, {"crm": at.key}), dry=True)
+
+    assert (plain["outcome"], same["outcome"]) == ("DRY_RUN", "DRY_RUN")
+    assert [planned(request) for request in same["vendorRequests"]] == [planned(request) for request in plain["vendorRequests"]]
+    assert also["userErrors"] == missing["userErrors"] != []
+
+
+async def test_null_is_as_good_as_absent_in_a_new_account(at: Desk) -> None:
+    owner = {"ownerId": (await at.new())["ownerId"]} if at.vendor in {"pipeliner", "autotask", "sharpspring"} else {}
+    account = {"crm": at.key, "name": "Fjord", "phone": "+47 55 55", **owner}
+    nothing = dict.fromkeys(("email", "website", "ownerId"))
+
+    plain, same = [await at.write("createAccount", values, dry=True) for values in (account, nothing | account)]
+
+    assert (plain["outcome"], same["userErrors"]) == ("DRY_RUN", [])
+    assert [planned(request) for request in same["vendorRequests"]] == [planned(request) for request in plain["vendorRequests"]]
+
+
+async def test_null_beside_contacts_makes_none_of_them_the_primary_one_or_is_refused(at: Desk) -> None:
+    account, contacts = await account_and_contacts(at, "ida", *(["ole"] if at.vendor != "autotask" else []))
+    new = await at.new(title="Quay lights", accountId=account, primaryContactId=None, contactIds=contacts)
+
+    made = await at.write("createOpportunity", new)
+
+    if at.vendor in {"autotask", "pipeliner"}:
+        assert (made["outcome"], errors(made)) == ("REFUSED", [(["input", "primaryContactId"], "CONTRADICTION")])
+        assert at.creates() == 0
+        return
+    assert (made["outcome"], errors(made), made["opportunity"]["primaryContact"]) == ("DONE", [], None)
+    assert {each["id"] for each in made["opportunity"]["contacts"]} == set(contacts)
+
+
+async def test_a_custom_field_is_given_once(at: Desk) -> None:
+    twice = [{"key": "Berth", "value": "1"}, {"key": "other", "value": "1"}, {"key": "Berth", "value": "1"}]
+
+    created = await at.write("createOpportunity", await at.new(customFields=twice))
+    updated = await at.write("updateOpportunity", {"id": encode("Opportunity", Ref(at.key, "1")), "customFields": twice})
+
+    for refused in (created, updated):
+        assert (["input", "customFields", "Berth"], "CONTRADICTION") in errors(refused)
+        assert [code for _, code in errors(refused)].count("CONTRADICTION") == 1
+    assert at.calls() == []
+
+
+@pytest.mark.parametrize("amount", ["1E+999999999", "-1E-999999999", "9" * 1_001, "1_000", "١٢", " 5 "])
+async def test_an_amount_that_cannot_be_written_out_is_told(amount: str) -> None:
+    async with desk("autotask") as at:
+        new = await at.new(amount={"amount": amount})
+
+        for key in (None, "a key"):
+            error = await at.graph.error(asks("createOpportunity"), input=new, key=key)
+            assert (error.extensions or {})["code"] == "BAD_USER_INPUT"
+        assert at.calls() == []
+
+
+@pytest.mark.parametrize(
+    ("vendor", "changes", "path"),
+    [
+        ("autotask", {"expectedCloseDate": "0001-01-01"}, "expectedCloseDate"),
+        ("apideck", {"pipelineId": "UGlwZWxpbmU6YW1lcmljYXM6bm9uZQ=="}, "pipelineId"),
+        ("sharpspring", {"expectedCloseDate": "0001-01-01"}, "expectedCloseDate"),
+    ],
+)
+async def test_a_mistake_is_told_once(vendor: str, changes: Json, path: str) -> None:
+    async with desk(vendor) as at:
+        refused = await at.write("createOpportunity", await at.new(**changes))
+
+        assert errors(refused) == [(["input", path], "INVALID_REFERENCE" if path == "pipelineId" else "OUT_OF_RANGE")]
 
 
 # what is refused before anybody is called

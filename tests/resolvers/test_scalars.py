@@ -51,15 +51,27 @@ async def test_a_large_amount_of_a_vendor_is_written_without_an_exponent() -> No
     ]
 
 
-@pytest.mark.parametrize(("given", "number"), [("1250.50", "1250.50"), (7, "7"), ("-0.1", "-0.1"), ("1e3", "1E+3")])
+@pytest.mark.parametrize(
+    ("given", "number"),
+    [("1250.50", "1250.50"), (7, "7"), ("-0.1", "-0.1"), ("1e3", "1E+3"), (1e22, "1E+22"), (".5", "0.5"), ("5.", "5"), ("+7", "7")],
+)
 def test_a_decimal_is_read_exactly(given: object, number: str) -> None:
     assert read(Decimal)(given) == Decimal(number)
 
 
-@pytest.mark.parametrize("given", ["", "many", "NaN", "Infinity", "1,5", None, [], True])
+@pytest.mark.parametrize("given", ["", "many", "NaN", "Infinity", "1,5", None, [], True, "1_000", "١٢", " 5 ", "5\n", "0x1", "1e", "."])
 def test_what_is_no_decimal_is_refused(given: object) -> None:
     with pytest.raises(UserError, match="number"):
         read(Decimal)(given)
+
+
+@pytest.mark.parametrize("given", ["1E+999999999", "1E-999999999", "0E+999999999", "1E+9999999999999999999", "9" * 1_001, "1e1000"])
+def test_a_number_that_would_fill_the_memory_is_refused(given: str) -> None:
+    with pytest.raises(UserError, match="out of range"):
+        read(Decimal)(given)
+
+    assert read(Decimal)("9" * 1_000) == Decimal("9" * 1_000)
+    assert read(Decimal)("1e-1000") == Decimal("1e-1000")
 
 
 def test_a_moment_is_written_in_utc() -> None:

@@ -56,6 +56,59 @@ async def test_an_unknown_write_is_made_again_once(tmp_path: Path) -> None:
     assert not await one.begin_again("k", "digest")
 
 
+async def test_a_write_that_is_made_again_has_begun_when_it_did_so_first_and_keeps_its_mark(tmp_path: Path) -> None:
+    one = ledger(tmp_path)
+    await one.begin("k", "digest", "cf_mark")
+    await one.unknown("k")
+    one.close()
+
+    two = ledger(tmp_path, "two", now=NOW + 600)
+    assert await two.begin_again("k", "digest")
+    entry = await two.begin("k", "digest")
+    assert entry is not None
+    assert (entry.started_at, entry.mark) == (NOW, "cf_mark")
+    await two.unknown("k")
+    assert await two.begin_again("k", "digest", "cf_other")
+    entry = await two.begin("k", "digest")
+
+    assert entry is not None
+    assert (entry.started_at, entry.mark) == (NOW, "cf_other")
+
+
+async def test_what_was_open_for_long_is_kept_from_when_it_was_settled(tmp_path: Path) -> None:
+    one = ledger(tmp_path)
+    await one.begin("k", "digest")
+    await one.unknown("k")
+    one.close()
+    two = ledger(tmp_path, "two", now=NOW + 60 * 86_400)
+    await two.done("k", {"id": "7", "problems": []})
+    two.close()
+
+    entry = await ledger(tmp_path, "three", now=NOW + 61 * 86_400).begin("k", "digest")
+
+    assert entry is not None
+    assert entry.state is EntryState.DONE
+
+
+async def test_a_ledger_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "ledger.sqlite3") as old:
+        old.execute(
+            "create table writes (key text primary key, digest text not null, state text not null, process text not null,"
+            " started_at real not null, result blob) without rowid"
+        )
+        old.execute("insert into writes values ('open', 'digest', 'unknown', 'zero', ?, null)", (NOW,))
+        old.execute("insert into writes values ('old', 'digest', 'done', 'zero', ?, '{}')", (NOW - 31 * 86_400,))
+    old.close()
+
+    for process in ("one", "two"):
+        later = ledger(tmp_path, process)
+        entry = await later.begin("open", "digest")
+        assert entry is not None
+        assert (entry.state, entry.started_at, entry.mark) == (EntryState.UNKNOWN, NOW, None)
+        later.close()
+    assert await ledger(tmp_path, "three").begin("old", "digest", "cf_mark") is None
+
+
 async def test_a_write_that_is_under_way_or_done_is_not_made_again(tmp_path: Path) -> None:
     one = ledger(tmp_path)
     await one.begin("k", "digest")

@@ -24,10 +24,13 @@ def company_draft(values: AccountValues, *, unknown: AbstractSet[str]) -> Draft:
 
 
 def contact_draft(values: ContactValues, *, unknown: AbstractSet[str]) -> Draft:
-    """Write the body of a new contact, which needs nothing; `unknown` are attributes whose record nobody has."""
+    """Write the body of a new contact, which needs a name; `unknown` are attributes whose record nobody has."""
     draft = Draft(is_new=True)
     for name in ("first_name", "last_name", "title"):
         draft.put(name, getattr(values, name), (name,))
+    # Not documented what a contact needs; nobody could tell who one without any name is.
+    if not any(isinstance(name, str) and name.strip() for name in (values.first_name, values.last_name)):
+        draft.refuse(("last_name",), RuleCode.REQUIRED, "Give a first or a last name.")
     _write_reach(draft, values.email, values.phone)
     _write_reference(draft, "company_id", "account_id", values.account_id, unknown)
     _write_reference(draft, "owner_id", "owner_id", values.owner_id, unknown)

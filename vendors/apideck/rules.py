@@ -158,8 +158,9 @@ def _write_place(draft: Draft, values: OpportunityValues, known: Known) -> None:
     if draft.is_new:
         stage, pipeline = UNSET if stage is None else stage, UNSET if pipeline is None else pipeline
     pipelines = known.pipelines
-    if isinstance(pipeline, str) and pipelines is not None and all(pipeline != each.local_id for each in pipelines):
-        draft.refuse(("pipeline_id",), RuleCode.INVALID_REFERENCE, _UNKNOWN.format(shown(pipeline)))
+    is_unknown = isinstance(pipeline, str) and pipelines is not None and all(pipeline != each.local_id for each in pipelines)
+    if is_unknown:
+        draft.refuse(("pipeline_id",), RuleCode.INVALID_REFERENCE, _UNKNOWN.format(shown(str(pipeline))))
     if not isinstance(stage, str):
         # Without its pipeline a stage is nowhere.
         cleared = pipeline is None and isinstance(stage, Unset)
@@ -171,7 +172,7 @@ def _write_place(draft: Draft, values: OpportunityValues, known: Known) -> None:
     if place is None or (stages is not None and stage not in stages):
         draft.refuse(("stage_id",), RuleCode.INVALID_REFERENCE, _UNKNOWN.format(shown(stage)))
         return
-    if not isinstance(pipeline, Unset) and pipeline != place[0]:
+    if not isinstance(pipeline, Unset) and pipeline != place[0] and not is_unknown:
         draft.refuse(("pipeline_id",), RuleCode.CONTRADICTION, "Leave this out, or give the pipeline that the stage belongs to.")
     draft.put("pipeline_id", place[0], ("stage_id",))
     draft.put("pipeline_stage_id", place[1], ("stage_id",))

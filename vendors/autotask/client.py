@@ -4,7 +4,7 @@ Its writes are mixed in (`writing.py`).
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -23,8 +23,8 @@ from vendors.changes import ChangeFacts, Watching
 from vendors.errors import CredentialsError, NotFoundError, PermissionDeniedError, RateLimitedError, RejectedRequestError, VendorError
 from vendors.http import Fail, Reply, Request, retry_after_seconds
 from vendors.limiting import Limits
-from vendors.model import Account, Contact, CustomFieldDefinition, Opportunity, Pipeline, Selection, User
-from vendors.paging import LoopGuard, all_pages, in_chunks
+from vendors.model import Account, Contact, CustomFieldDefinition, Opportunity, Pipeline, Record, Selection, User
+from vendors.paging import LoopGuard, all_pages, in_chunks, lost
 from vendors.query import Condition, Field, Pushdown, Sort
 from vendors.registry import Link
 from vendors.tables import Table
@@ -32,6 +32,7 @@ from vendors.wire import Decoded, Decoder
 
 T = TypeVar("T")
 R = TypeVar("R", bound=wire.Record)
+M = TypeVar("M", bound=Record)
 
 # Source: Autotask REST "Thresholds and limits" and "Thread limiting" (vendor help): 10,000 requests an hour for a customer's database,
 # 3 requests at once for an entity. The server counts a request for a moment after its answer, so 2 are used.
@@ -81,6 +82,7 @@ class Client(Writing):
         self._contact_picklists: Table[mapping.Picklists] = table(lambda: self._load_picklists("Contacts"))
         self._currencies: Table[mapping.Currencies] = table(self._load_currencies)
         self._users: Table[mapping.Users] = table(self._load_users)
+        self._unread_users = 0
         self._definitions: Table[Sequence[CustomFieldDefinition]] = table(self._load_definitions)
 
     def opportunities_pushdown(self, conditions: Sequence[Condition], sort: Sort | None) -> Pushdown:  # noqa: ARG002  # the vendor gives no order
@@ -128,7 +130,7 @@ class Client(Writing):
                 self._query("Opportunities", wire.OPPORTUNITIES, query.by_ids(chunk), fields=mapping.opportunity_fields(selection)),
                 self._tables_for(selection),
             )
-            return {row.local_id: row for row in await self._opportunities(answer.value.items, selection)}
+            return self._found("Opportunities", chunk, answer, await self._opportunities(answer.value.items, selection))
 
         return await in_chunks(list(filter(query.is_id, ids)), query.MAX_ALTERNATIVES, read)
 
@@ -160,7 +162,8 @@ class Client(Writing):
         users = (await self._users.get()).by_id
         if any(user_id not in users for user_id in ids):
             users = (await self._users.get_after_miss()).by_id
-        return {user_id: users[user_id] for user_id in ids if user_id in users}
+        found = {user_id: users[user_id] for user_id in ids if user_id in users}
+        return {**found, **lost(ids, found, self._unread_users, crm=self._crm, operation="Resources.query")}
 
     async def accounts_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Account]:
         async def read(chunk: Sequence[str]) -> ById[Account]:
@@ -168,14 +171,14 @@ class Client(Writing):
                 self._query("Companies", wire.COMPANIES, query.by_ids(chunk), fields=mapping.account_fields(selection)),
                 self._account_tables_for(selection),
             )
-            return {row.local_id: row for row in await self._accounts(answer.value.items, selection)}
+            return self._found("Companies", chunk, answer, await self._accounts(answer.value.items, selection))
 
         return await in_chunks(list(filter(query.is_id, ids)), query.MAX_ALTERNATIVES, read)
 
     async def contacts_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Contact]:
         async def read(chunk: Sequence[str]) -> ById[Contact]:
             answer = await self._query("Contacts", wire.CONTACTS, query.by_ids(chunk), fields=mapping.contact_fields(selection))
-            return {row.local_id: row for row in self._contacts(answer.value.items, selection)}
+            return self._found("Contacts", chunk, answer, self._contacts(answer.value.items, selection))
 
         return await in_chunks(list(filter(query.is_id, ids)), query.MAX_ALTERNATIVES, read)
 
@@ -189,6 +192,11 @@ class Client(Writing):
         return await asyncio.gather(
             *(self._check(entity) for entity in ("Opportunities", "Companies", "Contacts", "Resources", "Currencies"))
         )
+
+    def _found(self, entity: str, ids: Sequence[str], answer: Decoded[Any], records: Iterable[M]) -> ById[M]:
+        """What became of ids, by an answer and the records of its rows."""
+        found = {record.local_id: record for record in records}
+        return {**found, **lost(ids, found, len(answer.dropped), crm=self._crm, operation=f"{entity}.query")}
 
     async def _check(self, entity: str) -> EntityCheck:
         try:
@@ -219,12 +227,12 @@ class Client(Writing):
         behind, left, dropped, has_more = request.position, request.size, 0, True
         while has_more and left > 0:
             answer = await self._query(entity, decoder, query.behind(wanted, behind), fields=fields, size=left)
-            found, lost = answer.value.items, answer.dropped
+            found, unread = answer.value.items, answer.dropped
             rows += [Row(row, row.id) for row in found]
-            dropped += len(lost)
-            left -= len(found) + len(lost)
+            dropped += len(unread)
+            left -= len(found) + len(unread)
             has_more = bool(answer.value.pageDetails.nextPageUrl)
-            seen = [int(row.id) for row in found] + [row_id for row in lost if (row_id := _row_id(row.get("id"))) is not None]
+            seen = [int(row.id) for row in found] + [row_id for row in unread if (row_id := _row_id(row.get("id"))) is not None]
             if not seen:
                 break
             behind = str(max(seen))
@@ -286,22 +294,30 @@ class Client(Writing):
         request = _query_request(entity, wanted, fields=fields, size=size)
         return decoder.read(self._http, request, await self._http.send(request))
 
-    async def _all(self, entity: str, decoder: Decoder[wire.Items[R]], fields: Sequence[str]) -> list[R]:
+    async def _all(self, entity: str, decoder: Decoder[wire.Items[R]], fields: Sequence[str]) -> tuple[list[R], int]:
+        """Read a whole table: its rows, and how many of them could not be read."""
+        unread = 0
+
         async def page(after: str | None) -> tuple[Sequence[R], str | None]:
-            items = (await self._query(entity, decoder, query.behind([], after), fields=fields)).value
+            nonlocal unread
+            answer = await self._query(entity, decoder, query.behind([], after), fields=fields)
+            unread += len(answer.dropped)
+            items = answer.value
             return items.items, items.items[-1].id if items.items and items.pageDetails.nextPageUrl else None
 
-        return await all_pages(page, LoopGuard(crm=self._crm, operation=f"{entity}.query"))
+        return await all_pages(page, LoopGuard(crm=self._crm, operation=f"{entity}.query")), unread
 
     async def _load_picklists(self, entity: str) -> mapping.Picklists:
         request = Request(operation=f"{entity}.fields", path=f"{entity}/entityInformation/fields", entity=entity)
         return mapping.picklists_from_wire(wire.FIELDS.read(self._http, request, await self._http.send(request)).value.entries)
 
     async def _load_currencies(self) -> mapping.Currencies:
-        return mapping.currencies_from_wire(await self._all("Currencies", wire.CURRENCIES, ["id", "name", "isInternalCurrency"]))
+        rows, _ = await self._all("Currencies", wire.CURRENCIES, ["id", "name", "isInternalCurrency"])
+        return mapping.currencies_from_wire(rows)
 
     async def _load_users(self) -> mapping.Users:
-        rows = await self._all("Resources", wire.RESOURCES, ["id", "firstName", "lastName", "email", "userName", "isActive"])
+        fields = ["id", "firstName", "lastName", "email", "userName", "isActive"]
+        rows, self._unread_users = await self._all("Resources", wire.RESOURCES, fields)
         own_name = self._settings.username.casefold()
         own_id = next((row.id for row in rows if (row.userName or "").casefold() == own_name), None)
         return mapping.Users({row.id: mapping.user_from_wire(self._crm, row) for row in rows}, own_id)

@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from vendors.autotask.drafts import Draft, Path, digits, is_unicode
+from vendors.autotask.mapping import ListDefinition
 from vendors.model import CustomFieldDefinition, CustomFieldType
 from vendors.writes import RuleCode
 
@@ -14,6 +15,7 @@ from vendors.writes import RuleCode
 MAX_CUSTOM_FIELDS: Final = 200
 NAME: Final = "userDefinedFields"
 _MAX_EXPONENT: Final = 28
+_MOST_SHOWN: Final = 5
 _WORDS: Final = {
     CustomFieldType.NUMBER: "Give a number.",
     CustomFieldType.BOOLEAN: "Give true or false.",
@@ -40,7 +42,10 @@ def put_custom_fields(draft: Draft, given: Mapping[str, Any], definitions: Mappi
             continue
         text = None if value is None else text_of(definition.type, value)
         limit = definition.max_length
-        if value is not None and text is None:
+        if text and isinstance(definition, ListDefinition) and text not in definition.entries:
+            some = ", ".join(map(repr, definition.options[:_MOST_SHOWN]))
+            draft.refuse(path, RuleCode.INVALID_VALUE, f"Give an entry of the field's list, such as {some}.")
+        elif value is not None and text is None:
             draft.refuse(path, RuleCode.INVALID_VALUE, _WORDS.get(definition.type, "Give a text."))
         elif text is not None and limit is not None and len(text) > limit:
             draft.refuse(path, RuleCode.TOO_LONG, f"Shorten the text to at most {limit:,} characters; it has {len(text):,}.")

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -339,7 +339,22 @@ def contact_from_wire(crm: str, row: wire.Contact, *, read_fields: frozenset[str
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListDefinition(CustomFieldDefinition):
+    """A custom field that holds an entry of a list; `entries` are their labels and their values."""
+
+    entries: frozenset[str]
+
+
 def definition_from_wire(crm: str, applies_to: str, row: wire.Field) -> CustomFieldDefinition:
+    definition = _definition(crm, applies_to, row)
+    if not row.isPickList or not row.picklistValues:
+        return definition
+    entries = {text for value in row.picklistValues for text in (value.label, value.value) if text}
+    return ListDefinition(**{item.name: getattr(definition, item.name) for item in fields(definition)}, entries=frozenset(entries))
+
+
+def _definition(crm: str, applies_to: str, row: wire.Field) -> CustomFieldDefinition:
     return CustomFieldDefinition(
         crm=crm,
         key=row.name,

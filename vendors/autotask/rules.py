@@ -99,9 +99,14 @@ def own_fields(current: Opportunity) -> AutotaskOpportunityFields:
 
 
 def without_nulls(values: OpportunityValues) -> OpportunityValues:
-    """The same for a record that is not there yet, which has nothing to clear: None is as good as nothing said."""
-    own = own_input(values)
-    return dataclasses.replace(values, **_nulls(values), extension=dataclasses.replace(own, **_nulls(own)))
+    """The same for a record that is not there yet, which has nothing to clear: None is as good as nothing said.
+
+    But for the primary contact, where contacts are given: None says that none of them is it.
+    """
+    own, nothing = own_input(values), _nulls(values)
+    if isinstance(values.contact_ids, tuple) and values.contact_ids:
+        nothing.pop("primary_contact_id", None)
+    return dataclasses.replace(values, **nothing, extension=dataclasses.replace(own, **_nulls(own)))
 
 
 def draft_of(values: OpportunityValues, parties: Parties, known: Known, current: Opportunity | None) -> Draft:
@@ -348,6 +353,9 @@ def _check_dates(draft: Draft, values: OpportunityValues, current: Opportunity |
     """Source: projectedCloseDate: not before startDate. Days are compared, as only the projected close loses its time."""
     own = own_input(values)
     if isinstance(values.expected_close_date, Unset) and isinstance(own.start_date, Unset):
+        return
+    told = {violation.path for violation in draft.violations}
+    if {("expected_close_date",), ("extension", "start_date")} & told:
         return
     start = _day(_after(own.start_date, known.today if current is None else own_fields(current).start_date))
     close = _after(values.expected_close_date, None if current is None else current.expected_close_date)

@@ -21,7 +21,7 @@ from vendors.onlyoffice.projection import projection_of
 from vendors.onlyoffice.query import OpportunityFilter
 from vendors.onlyoffice.settings import Settings
 from vendors.onlyoffice.writing import Writing
-from vendors.paging import LoopGuard, all_pages
+from vendors.paging import LoopGuard, all_pages, lost
 from vendors.query import Condition, Pushdown, Sort
 from vendors.registry import Link
 from vendors.tables import Table
@@ -303,8 +303,9 @@ class Client(Writing):
             entries = await entries_of(map(int, ids), self._windows(_LIST, wire.OPPORTUNITIES, []), self._guard(_LIST))
         except VendorError as error:
             return dict.fromkeys(ids, error)
-        rows = [entry.row for entry in entries if entry.row is not None]
-        return {row.id: self._opportunity(row, found, are_links_later=True) for row in rows}
+        listed = {entry.row.id: self._opportunity(entry.row, found, are_links_later=True) for entry in entries if entry.row is not None}
+        unread = [str(entry.place.last_id) for entry in entries if entry.row is None]
+        return {**listed, **lost(unread, listed, len(unread), crm=self._crm, operation=_LIST)}
 
     def _opportunity(self, row: wire.Opportunity, found: ById[Reply], *, are_links_later: bool = False) -> Opportunity:
         tags = self._batch.decoded(_tags_path(row.id), found, wire.TAGS)

@@ -154,11 +154,12 @@ async def entries_of(ids: Iterable[int], read: Read[T], guard: LoopGuard) -> lis
     """Look rows up by id: one call in a list of up to MAX_ROWS, and halving what is left of a longer one.
 
     Args:
-        ids: Ids of the rows; those that are not in the list are left out.
+        ids: Ids of the rows; those that are not in the list are left out, unless they may be rows that could not be read.
         read: Reads the list.
         guard: Stops a walk that does not end.
     """
     found: list[Entry[T]] = []
+    doubtful: set[int] = set()
     searches = [_Search(sorted(set(ids)))]
     while searches:
         search = searches.pop()
@@ -168,13 +169,15 @@ async def entries_of(ids: Iterable[int], read: Read[T], guard: LoopGuard) -> lis
         in_window = {entry.place.last_id: entry for entry in window.entries}
         first, last = min(in_window, default=sys.maxsize), max(in_window, default=0)
         found += [in_window[row_id] for row_id in search.ids if row_id in in_window]
+        doubtful.update(search.ids if window.lost else ())
         before = _Search([row_id for row_id in search.ids if row_id < first], search.low, at)
         jump = 0 if at == 0 else search.jump * 2 or MAX_ROWS
         behind = _Search([row_id for row_id in search.ids if row_id > last], window.end, search.high, jump)
         searches += [before] if before.is_open else []
         # Source: Community Server, DealDao: the kept count is forgotten when an opportunity is made or deleted.
         searches += [behind] if window.has_more and window.total != window.end and behind.is_open else []
-    return found
+    unread = doubtful - {entry.place.last_id for entry in found}
+    return [*found, *(Entry(None, Place(0, row_id)) for row_id in sorted(unread))]
 
 
 @dataclass(frozen=True, slots=True)

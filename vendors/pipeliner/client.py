@@ -17,6 +17,7 @@ from vendors.changes import ChangeFacts, Watching
 from vendors.errors import VendorError
 from vendors.limiting import Limits
 from vendors.model import UNREAD, Account, Contact, CustomFieldDefinition, Opportunity, Pipeline, Selection, User
+from vendors.paging import lost
 from vendors.pipeliner import entities, mapping, parties, projection, query, watching, wire
 from vendors.pipeliner.closing import ClosingStages
 from vendors.pipeliner.custom_fields import ENTITY_NAMES, Options, definitions_from_wire
@@ -53,6 +54,7 @@ class Client(Writing, Webhooks):
 
         self._pipelines = table(self._load_pipelines)
         self._users = table(self._load_users)
+        self._unread_users = 0
         self._currencies = table(self._load_currencies)
         self._types = table(self._load_types)
         self._options = table(self._load_options)
@@ -137,7 +139,8 @@ class Client(Writing, Webhooks):
         users = await self._users.get()
         if any(user_id not in users for user_id in ids):
             users = await self._users.get_after_miss()
-        return {user_id: users[user_id] for user_id in ids if user_id in users}
+        found = {user_id: users[user_id] for user_id in ids if user_id in users}
+        return {**found, **lost(ids, found, self._unread_users, crm=self._crm, operation="Clients.list")}
 
     def accounts_pushdown(self, conditions: Sequence[Condition]) -> Pushdown:
         return query.pushdown(query.ACCOUNTS, conditions)
@@ -282,7 +285,7 @@ class Client(Writing, Webhooks):
         return mapping.pipelines_from_wire(self._crm, rows, await self._reader.all("Steps", wire.STEPS) if unexpanded else ())
 
     async def _load_users(self) -> Mapping[str, User]:
-        rows = await self._reader.all("Clients", wire.CLIENTS, ("load-only", _USER_FIELDS))
+        rows, self._unread_users = await self._reader.all_told("Clients", wire.CLIENTS, ("load-only", _USER_FIELDS))
         return {row.id: parties.user_from_wire(self._crm, row) for row in rows}
 
     async def _load_currencies(self) -> mapping.Currencies:

@@ -153,12 +153,20 @@ class Reader:
 
     async def all(self, entity: str, decoder: Decoder[wire.Rows[R]], *params: tuple[str, str]) -> list[R]:
         """Read a whole table; filters and the choice of fields are sent with every page."""
+        rows, _ = await self.all_told(entity, decoder, *params)
+        return rows
+
+    async def all_told(self, entity: str, decoder: Decoder[wire.Rows[R]], *params: tuple[str, str]) -> tuple[list[R], int]:
+        """Read a whole table, and tell how many of its rows could not be read."""
+        unread = 0
 
         async def page(after: str | None) -> tuple[Sequence[R], str | None]:
+            nonlocal unread
             answer = await self._list(entity, decoder, [*_paging(after, _MAX_ROWS), _DELETED_TOO, *params])
+            unread += len(answer.dropped)
             return answer.value.data, wire.next_cursor(answer)
 
-        return await all_pages(page, LoopGuard(crm=self._crm, operation=f"{entity}.list"))
+        return await all_pages(page, LoopGuard(crm=self._crm, operation=f"{entity}.list")), unread
 
     async def probe(self, entity: str) -> None:
         """Read as little of an entity as possible (raises VendorError)."""

@@ -33,8 +33,7 @@ _OPPORTUNITY: Final[Mapping[str, Path]] = {
 }
 _DEFAULTS: Final[Mapping[str, Mapping[str, Path]]] = {
     "Opportunity": _OPPORTUNITY,
-    "Account": {"name": ("name",), "owner_id": ("owner_id",)},
-    "Contact": {"last_name": ("last_name",), "owner_id": ("owner_id",), "account_relations": ("account_id",)},
+    "Contact": {"account_relations": ("account_id",)},
 }
 # What a refused link was part of.
 _LISTS: Final = {

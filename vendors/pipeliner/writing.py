@@ -91,6 +91,8 @@ class Writing:
 
     async def plan_create(self, values: OpportunityValues) -> WritePlan:
         given = _without_nulls(values)
+        if values.primary_contact_id is None and isinstance(values.contact_ids, tuple) and values.contact_ids:
+            given = replace(given, primary_contact_id=None)  # that none of them is the main one says something
         custom = {key: value for key, value in values.custom_fields.items() if value is not None}
         return await self._plan_opportunity(replace(given, custom_fields=custom), _without_nulls(_own(values.extension)), None)
 

@@ -9,10 +9,12 @@ from typing import Any, Final, TypeVar
 from pydantic import SecretStr
 
 from vendors.auth import FixedAccess, bearer
+from vendors.calls import warn
 from vendors.capabilities import ById, EntityCheck, OpportunityLinks, Page, PageRequest, Row
 from vendors.changes import ChangeFacts, Watching
-from vendors.errors import VendorError
+from vendors.errors import MalformedReplyError, VendorError
 from vendors.model import Account, Contact, CustomFieldDefinition, Opportunity, Pipeline, Selection, User
+from vendors.paging import lost
 from vendors.query import Condition, Pushdown, Sort, choose
 from vendors.registry import Link
 from vendors.sharpspring import mapping, query, wire
@@ -76,10 +78,11 @@ class Client(Writing):
             Target(method=wire.ACCOUNTS, column="id", value=lambda row: row.id, is_short=True, kept_seconds=link.table_ttl_seconds)
         )
         # Source: Lead Gen & CRM Open API, lead methods (vendor help, article 50889): getLeads takes lists of ids.
-        self._leads = finder(Target(method=wire.LEADS, column="id", value=lambda row: row.id, takes_lists=True, hides_rows=True))
+        self._leads = finder(Target(method=wire.LEADS_BY_ID, column="id", value=lambda row: row.id, takes_lists=True, hides_rows=True))
         self._campaigns = finder(Target(method=wire.CAMPAIGNS, column="id", value=lambda row: row.id, is_short=True, hides_rows=True))
         self._pipelines: Table[Sequence[Pipeline]] = table(self._load_pipelines)
         self._users: Table[Mapping[str, User]] = table(self._load_users)
+        self._unread_users = 0
         self._definitions: Table[Sequence[CustomFieldDefinition]] = table(self._load_definitions)
 
     def opportunities_pushdown(self, conditions: Sequence[Condition], sort: Sort | None) -> Pushdown:
@@ -127,7 +130,7 @@ class Client(Writing):
         links = await self._links_if_wanted([local_id for local_id, rows in found.items() if isinstance(rows, list)], selection)
 
         def opportunity(rows: list[wire.Opportunity]) -> Opportunity | VendorError:
-            mine = _of(links, rows[0].id)
+            mine = _of(self._crm, links, rows[0].id)
             return mine if isinstance(mine, VendorError) else mapping.opportunity_from_wire(self._crm, rows[0], around, links=mine)
 
         return _mapped(found, opportunity)
@@ -147,7 +150,8 @@ class Client(Writing):
         users = await self._users.get()
         if any(user_id not in users for user_id in ids):
             users = await self._users.get_after_miss()
-        return {user_id: users[user_id] for user_id in ids if user_id in users}
+        found = {user_id: users[user_id] for user_id in ids if user_id in users}
+        return {**found, **lost(ids, found, self._unread_users, crm=self._crm, operation=wire.USER_PROFILES.name)}
 
     async def accounts_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Account]:  # noqa: ARG002  # no fields can be chosen
         return _mapped(await self._accounts.find(_numbers(ids)), lambda rows: mapping.account_from_wire(self._crm, rows[0]))
@@ -221,7 +225,7 @@ class Client(Writing):
         links = await self._links_if_wanted([row.id for row in rows], selection)
         records: dict[str, Opportunity] = {}
         for row in rows:
-            mine = _of(links, row.id)
+            mine = _of(self._crm, links, row.id)
             if isinstance(mine, VendorError):
                 raise mine
             records[row.id] = mapping.opportunity_from_wire(self._crm, row, around, links=mine)
@@ -249,7 +253,9 @@ class Client(Writing):
         return mapping.pipelines_from_wire(self._crm, self._settings.pipeline_name, await self._rpc.all(wire.DEAL_STAGES, {}))
 
     async def _load_users(self) -> Mapping[str, User]:
-        return {row.id: mapping.user_from_wire(self._crm, row) for row in await self._rpc.all(wire.USER_PROFILES, {})}
+        profiles = await self._rpc.first_pages(wire.USER_PROFILES, {})
+        self._unread_users = profiles.unread
+        return {row.id: mapping.user_from_wire(self._crm, row) for row in profiles.rows}
 
     async def _load_definitions(self) -> Sequence[CustomFieldDefinition]:
         return [mapping.definition_from_wire(self._crm, row) for row in await self._rpc.all(wire.FIELDS, {"isCustom": 1})]
@@ -274,8 +280,13 @@ def _mapped(found: Found[T], one: Callable[[list[T]], M | VendorError]) -> dict[
     return {local_id: rows if isinstance(rows, VendorError) else one(rows) for local_id, rows in found.items()}
 
 
-def _of(links: Found[wire.OpportunityLead] | None, local_id: str) -> list[wire.OpportunityLead] | VendorError | None:
-    return None if links is None else links.get(local_id, [])
+def _of(crm: str, links: Found[wire.OpportunityLead] | None, local_id: str) -> list[wire.OpportunityLead] | VendorError | None:
+    """The links of an opportunity; None where they are not wanted or cannot be read, which takes nothing else from it."""
+    mine = None if links is None else links.get(local_id, [])
+    if isinstance(mine, MalformedReplyError):
+        warn(crm, "UNREADABLE_LINKS", f"The links of opportunity {local_id!r} cannot be read; they are shown as null.")
+        return None
+    return mine
 
 
 def _numbers(ids: Sequence[str]) -> list[str]:

@@ -39,11 +39,11 @@ def says_of_contacts(values: OpportunityValues) -> bool:
 
 
 def contacts_of_new(draft: Draft, values: OpportunityValues) -> Wish:
-    """The contacts of an opportunity that does not exist yet; where None is given there is nothing to clear."""
+    """The contacts of an opportunity that does not exist yet; with None none of them is the primary one."""
     wanted = dict.fromkeys(values.contact_ids or (), _ALL) if values.contact_ids is not UNSET else {}
-    given = None if values.primary_contact_id is UNSET else values.primary_contact_id
-    primary = given or next(iter(wanted), None)
-    if given is not None:
+    given = values.primary_contact_id
+    primary = next(iter(wanted), None) if given is UNSET else given
+    if isinstance(given, str):
         if wanted:
             _check_primary(draft, given, wanted)
         wanted = {**wanted, given: _PRIMARY}

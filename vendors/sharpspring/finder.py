@@ -6,9 +6,9 @@ from typing import Final, Generic, TypeVar
 
 from vendors.calls import Clock
 from vendors.errors import VendorError
-from vendors.paging import in_chunks, one_by_one
+from vendors.paging import in_chunks, lost
 from vendors.sharpspring import wire
-from vendors.sharpspring.rpc import Rpc
+from vendors.sharpspring.rpc import Rpc, Stretch
 
 T = TypeVar("T")
 Found = dict[str, list[T] | VendorError]
@@ -29,7 +29,7 @@ class Target(Generic[T]):
     Args:
         method: The method that lists the rows.
         column: The column that `where` names.
-        value: The row's value of it.
+        value: The row's value of it; blank for a row that stands for none.
         is_unique: Whether a value has one row at most.
         takes_lists: Whether `where` takes a list; None where that is not documented.
         is_short: Whether the whole table is likely to fit a page, so that it is worth a look before a list is tried.
@@ -45,6 +45,14 @@ class Target(Generic[T]):
     is_short: bool = False
     hides_rows: bool = False
     kept_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole(Generic[T]):
+    """A whole table by value, and how many of its rows could not be read."""
+
+    rows: Mapping[str, list[T]]
+    unread: int
 
 
 class Finder(Generic[T]):
@@ -63,7 +71,7 @@ class Finder(Generic[T]):
         self._takes_lists = target.takes_lists
         self._max_values = MAX_VALUES
         self._least_pages = 1
-        self._kept: tuple[Mapping[str, list[T]], float] | None = None
+        self._kept: tuple[_Whole[T], float] | None = None
         self._clearings = 0
 
     def clear(self) -> None:
@@ -80,7 +88,8 @@ class Finder(Generic[T]):
             trusts_gaps: Whether a value may be taken as missing because it is missing in a kept table.
 
         Returns:
-            Rows by value; a value without rows is missing, and one that could not be looked up has its error.
+            Rows by value. A value without rows is missing; one that could not be looked up has its error, and so has one without rows
+            where some rows could not be read.
         """
         wanted = list(dict.fromkeys(values))
         kept = self._from_kept(wanted, trusts_gaps=trusts_gaps)
@@ -89,28 +98,31 @@ class Finder(Generic[T]):
         clearings = self._clearings
         if len(wanted) <= 1:
             return await self._singly(wanted, fields)
-        rows: list[T] = []
-        offset = 0
+        begun: Stretch[T] = Stretch(behind=0)
         if self._target.is_short and self._least_pages == 1 and not self._takes_lists:
-            rows, behind = await self._rpc.first_pages(self._target.method, {}, most=1, fields=fields)
-            if behind is None:
-                return await self._of_whole(rows, wanted, fields, clearings)
-            self._least_pages, offset = 2, behind
+            begun = await self._rpc.first_pages(self._target.method, {}, most=1, fields=fields)
+            if begun.behind is None:
+                return await self._of_whole(begun, wanted, fields, clearings)
+            self._least_pages = 2
         listed: Found[T] = {}
         if self._takes_lists is not False:
             listed, is_answer = await self._by_list(wanted, fields)
             if is_answer:
                 return listed
-        found = await self._without_lists(wanted, rows, offset, fields, clearings)
-        if self._takes_lists is None and len(found) > len(listed):
+        found = await self._without_lists(wanted, begun, fields, clearings)
+        if self._takes_lists is None and _sound(found) > _sound(listed):
             self._takes_lists = False
         return found
 
     async def _by_list(self, wanted: Sequence[str], fields: Sequence[str] | None) -> tuple[Found[T], bool]:
         """Ask for lists of values. Also tells whether the answer can be taken for the whole truth."""
+        doubtful: dict[str, VendorError] = {}
 
         async def read(values: Sequence[str]) -> Mapping[str, list[T] | VendorError]:
-            return self._grouped(await self._rows({self._target.column: values}, len(values), fields))
+            answer = await self._rows({self._target.column: values}, len(values), fields)
+            grouped = self._grouped(answer.rows)
+            doubtful.update(self._lost(values, grouped, answer.unread))
+            return grouped
 
         found = await in_chunks(wanted, min(self._max_values, self._rpc.page_size), read)
         codes = {value.vendor_code for value in found.values() if isinstance(value, VendorError)}
@@ -122,60 +134,73 @@ class Finder(Generic[T]):
             return {}, False
         if self._takes_lists is None and not codes and len(found) > 1:
             self._takes_lists = True
-        return found, bool(codes or self._takes_lists)
+        return {**found, **doubtful}, bool(codes or self._takes_lists)
 
-    async def _without_lists(
-        self, wanted: Sequence[str], rows: list[T], offset: int, fields: Sequence[str] | None, clearings: int
-    ) -> Found[T]:
+    async def _without_lists(self, wanted: Sequence[str], begun: Stretch[T], fields: Sequence[str] | None, clearings: int) -> Found[T]:
+        offset = begun.behind or 0
         most = len(wanted) - (1 if offset else 0)
         if len(wanted) >= self._least_pages and most > 0:
-            more, behind = await self._rpc.first_pages(self._target.method, {}, most=most, offset=offset, fields=fields)
-            if behind is None:
-                return await self._of_whole([*rows, *more], wanted, fields, clearings)
+            more = await self._rpc.first_pages(self._target.method, {}, most=most, offset=offset, fields=fields)
+            if more.behind is None:
+                whole = Stretch([*begun.rows, *more.rows], begun.unread + more.unread)
+                return await self._of_whole(whole, wanted, fields, clearings)
             self._least_pages = len(wanted) + 1
         return await self._singly(wanted, fields)
 
     async def _singly(self, wanted: Iterable[str], fields: Sequence[str] | None) -> Found[T]:
-        async def read(value: str) -> list[T] | None:
-            return self._grouped(await self._rows({self._target.column: value}, 1, fields)).get(value)
+        async def read(values: Sequence[str]) -> Mapping[str, list[T] | VendorError]:
+            answer = await self._rows({self._target.column: values[0]}, 1, fields)
+            return self._among(values, self._grouped(answer.rows), answer.unread)
 
-        return await one_by_one(wanted, read)
+        return await in_chunks(list(wanted), 1, read)
 
-    async def _rows(self, where: Mapping[str, object], values: int, fields: Sequence[str] | None) -> list[T]:
+    async def _rows(self, where: Mapping[str, object], values: int, fields: Sequence[str] | None) -> Stretch[T]:
         if not self._target.is_unique:
-            return await self._rpc.all(self._target.method, where)
+            return await self._rpc.first_pages(self._target.method, where)
         rows: list[T] = []
         seen, has_more = 0, True
         while has_more and seen < values:  # a second page only where pages turn out to be smaller than was asked for
             answer = await self._rpc.page(self._target.method, where, limit=values - seen, offset=seen, fields=fields)
             rows += answer.readable()
             seen, has_more = seen + len(answer.rows), answer.has_more
-        return rows
+        return Stretch(rows, seen - len(rows))
 
-    async def _of_whole(self, rows: Sequence[T], wanted: Sequence[str], fields: Sequence[str] | None, clearings: int) -> Found[T]:
-        self._least_pages = max(1, -(-len(rows) // self._rpc.page_size))
-        grouped = self._grouped(rows)
+    async def _of_whole(self, whole: Stretch[T], wanted: Sequence[str], fields: Sequence[str] | None, clearings: int) -> Found[T]:
+        self._least_pages = max(1, -(-len(whole.rows) // self._rpc.page_size))
+        grouped = self._grouped(whole.rows)
         if self._target.kept_seconds and clearings == self._clearings:
-            self._kept = (grouped, self._clock())
-        found: Found[T] = {value: grouped[value] for value in wanted if value in grouped}
-        if self._target.hides_rows and len(found) < len(wanted):
-            found |= await self._singly([value for value in wanted if value not in found], fields)
-        return found
+            self._kept = (_Whole(grouped, whole.unread), self._clock())
+        if not self._target.hides_rows:
+            return self._among(wanted, grouped, whole.unread)
+        hidden = [value for value in wanted if value not in grouped]
+        return {**self._among(wanted, grouped, 0), **await self._singly(hidden, fields)}
 
     def _from_kept(self, wanted: Sequence[str], *, trusts_gaps: bool) -> Found[T] | None:
         if self._kept is None:
             return None
-        rows, read_at = self._kept
+        whole, read_at = self._kept
         age = self._clock() - read_at
-        found: Found[T] = {value: rows[value] for value in wanted if value in rows}
         # A value that is missing may have come since; the table is asked again for it, but not again and again.
         lifetime = self._target.kept_seconds
-        if len(found) < len(wanted):
+        if any(value not in whole.rows for value in wanted):
             lifetime = min(_TRUSTED_SECONDS, lifetime) if trusts_gaps else 0.0
-        return found if age < lifetime else None
+        return self._among(wanted, whole.rows, whole.unread) if age < lifetime else None
 
     def _grouped(self, rows: Iterable[T]) -> dict[str, list[T]]:
         grouped: dict[str, list[T]] = {}
         for row in rows:
-            grouped.setdefault(self._target.value(row), []).append(row)
+            if value := self._target.value(row):
+                grouped.setdefault(value, []).append(row)
         return grouped
+
+    def _among(self, wanted: Sequence[str], grouped: Mapping[str, list[T]], unread: int) -> Found[T]:
+        """The rows of the values that are wanted."""
+        return {**{value: grouped[value] for value in wanted if value in grouped}, **self._lost(wanted, grouped, unread)}
+
+    def _lost(self, wanted: Sequence[str], grouped: Mapping[str, list[T]], unread: int) -> dict[str, VendorError]:
+        return lost(wanted, grouped, unread, crm=self._rpc.crm, operation=self._target.method.name)
+
+
+def _sound(found: Found[T]) -> int:
+    """How many values were found."""
+    return sum(isinstance(rows, list) for rows in found.values())

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Final
 
+from vendors.extension import wire_names
 from vendors.model import CustomFieldDefinition, Money, Opportunity
 from vendors.sharpspring.contacts import Wish
 from vendors.sharpspring.extension import SharpspringOpportunityFields
@@ -16,6 +17,7 @@ _NO_PLACE: Final = ("description", "type", "lead_source", "tags")
 _NO_PLACE_MESSAGE: Final = "Leave this out; opportunities of Lead Gen & CRM have no such field."
 _ON_CHANGE: Final = ("add_contact_ids", "remove_contact_ids")
 _ON_CHANGE_MESSAGE: Final = "Leave this out of a new opportunity, and give contact_ids."
+_WIRE: Final = wire_names(SharpspringOpportunityInput)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +56,14 @@ def draft_opportunity(
     _check_pipeline(draft, values, current, known.pipelines)
     _check_accounts(draft, values)
     draft.reference(account_path, "accountID", account_id, known.accounts, "account")
-    draft.reference(("extension", "campaign_id"), "campaignID", extension.campaign_id, known.campaigns, "campaign")
+    draft.reference(("extension", "campaign_id"), _WIRE["campaign_id"], extension.campaign_id, known.campaigns, "campaign")
     draft.text(("title",), "opportunityName", values.title, required=True)
     draft.percentage(("probability_percent",), "probability", values.probability_percent)
     _draft_amount(draft, values.amount, currency)
     _draft_flags(draft, extension, current)
     _draft_close_date(draft, values, current)
     path = ("extension", "originating_lead_id")
-    draft.reference(path, "originatingLeadID", extension.originating_lead_id, known.leads, "contact")
+    draft.reference(path, _WIRE["originating_lead_id"], extension.originating_lead_id, known.leads, "contact")
     _draft_primary(draft, wish, known.leads)
 
 
@@ -128,8 +130,8 @@ def _check_pipeline(draft: Draft, values: OpportunityValues, current: Opportunit
 
 
 def _draft_flags(draft: Draft, extension: SharpspringOpportunityInput, current: Opportunity | None) -> None:
-    for name, wire_name in (("is_closed", "isClosed"), ("is_won", "isWon"), ("is_active", "isActive")):
-        draft.flag(("extension", name), wire_name, getattr(extension, name))
+    for name in ("is_closed", "is_won", "is_active"):
+        draft.flag(("extension", name), _WIRE[name], getattr(extension, name))
     named = [name for name in ("is_won", "is_closed") if getattr(extension, name) is not UNSET]
     if named:
         is_closed, is_won = _flags_after(draft, current)
@@ -174,7 +176,7 @@ _NOTES: Final = {
     "expected_close_date": "The day of the close when the opportunity is created as closed.",
     "pipeline_id": "Only held against the stage's pipeline.",
     "account_ids": "One account at most.",
-    "contact_ids": "The first one is the primary contact unless another is named.",
+    "contact_ids": "The first one is the primary contact unless another is named, or null for none.",
     "add_contact_ids": "Give contact_ids instead.",
     "remove_contact_ids": "A new opportunity has no contacts to take out.",
     "custom_fields": "By `systemName`; those that are required have to be given.",

@@ -76,6 +76,21 @@ class Answer(Generic[T]):
         return [row for row in self.rows if row is not None]
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch(Generic[T]):
+    """Rows of several pages.
+
+    Args:
+        rows: Those that can be read.
+        unread: Number of those that cannot.
+        behind: The offset to go on at; None when there are no more.
+    """
+
+    rows: Sequence[T] = ()
+    unread: int = 0
+    behind: int | None = None
+
+
 class Rpc:
     """Reads rows by the vendor's methods.
 
@@ -87,6 +102,10 @@ class Rpc:
     def __init__(self, http: VendorHttp, *, page_size: int) -> None:
         self._http = http
         self._page_size = page_size
+
+    @property
+    def crm(self) -> str:
+        return self._http.crm
 
     @property
     def page_size(self) -> int:
@@ -107,10 +126,9 @@ class Rpc:
             log.info("CRM %r fails to answer pages of %d rows; it is asked for %d", self._http.crm, rows, SAFE_PAGE_SIZE)
             return answer
 
-    async def all(self, method: wire.Method[T], where: Mapping[str, object]) -> list[T]:
+    async def all(self, method: wire.Method[T], where: Mapping[str, object]) -> Sequence[T]:
         """Read all rows, page by page."""
-        rows, _ = await self.first_pages(method, where)
-        return rows
+        return (await self.first_pages(method, where)).rows
 
     async def first_pages(
         self,
@@ -120,15 +138,11 @@ class Rpc:
         most: int | None = None,
         offset: int = 0,
         fields: Sequence[str] | None = None,
-    ) -> tuple[list[T], int | None]:
-        """Read page by page, at most so many.
-
-        Returns:
-            The readable rows, and the offset to go on at; None when there are no more.
-        """
+    ) -> Stretch[T]:
+        """Read page by page, at most so many."""
         guard = LoopGuard(crm=self._http.crm, operation=method.name)
         rows: list[T] = []
-        pages = 0
+        unread = pages = 0
         while most is None or pages < most:
             guard.step(offset)
             answer = await self.page(method, where, limit=self._page_size, offset=offset, fields=fields)
@@ -136,11 +150,12 @@ class Rpc:
             if len(found) < len(answer.rows) and self._http.notices.count(method.name) <= _LINES_A_MINUTE:
                 log.warning("CRM %r: %s gave %d rows that do not fit", self._http.crm, method.name, len(answer.rows) - len(found))
             rows += found
+            unread += len(answer.rows) - len(found)
             offset += len(answer.rows)
             pages += 1
             if not answer.has_more:
-                return rows, None
-        return rows, offset
+                return Stretch(rows, unread)
+        return Stretch(rows, unread, offset)
 
     async def changed(self, method: wire.Method[T], start: str, end: str) -> Sequence[T | None] | None:
         """Read the rows that were changed between two times, in the form of the vendor; None when there may be more than it tells."""

@@ -20,6 +20,9 @@ Path = tuple[str, ...]
 # Source: Lead Gen & CRM Open API Schema: Opportunities (vendor help, article 50887), table "Opportunity", column "Length".
 MAX_TEXT: Final = 255
 MAX_DIGITS: Final = 18
+# Source: the same table, closeDate: a timestamp. Not documented which ones there are; those of Unix are taken, and no year of five digits.
+# A day at each end is left out, since a day begins in the account's time zone.
+_FIRST_DAY, _LAST_DAY = date(1970, 1, 2), date(9999, 12, 30)
 
 _SHOWN: Final = 64  # characters of somebody's text in a message
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")  # half a character, which JSON cannot carry
@@ -92,7 +95,9 @@ class Draft:
     def day(self, path: Path, name: str, value: Maybe[date], *, required: bool = False) -> None:
         """Write a day as its midnight, in the time zone that the API speaks."""
         given = self._given(path, name, value, required=required)
-        if given is not None:
+        if given is not None and not _FIRST_DAY <= given <= _LAST_DAY:
+            self.refuse(path, RuleCode.OUT_OF_RANGE, f"Give a day from {_FIRST_DAY} to {_LAST_DAY}.")
+        elif given is not None:
             # Source: observed: timestamps are `YYYY-MM-DD HH:MM:SS` without a zone.
             self.put(path, name, f"{given.isoformat()} 00:00:00")
 

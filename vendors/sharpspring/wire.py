@@ -34,13 +34,17 @@ def is_row_id(text: str) -> bool:
     return _ROW_ID.fullmatch(text) is not None
 
 
+def _blank_for_none(value: Any) -> Any:
+    return "" if value is None else value
+
+
 def _nothing(_: object) -> None:
     """Stand in for a row that does not fit its model, so that the others keep their places."""
 
 
 # Source: article 50887: ids are integers of at most 18 digits. They exceed 32 bits, so they stay text.
 RowId = Annotated[Key, pydantic.Field(pattern=r"^[0-9]{1,18}$")]
-"""The id of a row; one without it does not fit, such as the row of defaults that stands for an unknown lead."""
+"""The id of a row; one without it does not fit."""
 Typed = Annotated[Text, BeforeValidator(unescaped)]
 """Text that people type in the product, where it is escaped."""
 # Source: rows seen by several clients: an empty integer comes back as "", null or 0, and no row has the id 0.
@@ -126,6 +130,13 @@ class Lead(WireModel):
     emailAddress: Typed = None
     title: Typed = None
     phoneNumber: Typed = None
+
+
+class UnknownLead(Lead):
+    """A row of defaults, which says that there is no such lead."""
+
+    # Source: observed: an unknown lead may be answered with defaults and no id.
+    id: Annotated[str, BeforeValidator(_blank_for_none), pydantic.Field(max_length=0)] = ""
 
 
 class Field(WireModel):
@@ -273,5 +284,7 @@ DEAL_STAGES: Final = Method("getDealStages", ("dealStage", "dealStages"), Decode
 USER_PROFILES: Final = Method("getUserProfiles", ("userProfile", "userProfiles"), Decoder(Envelope[UserProfile]))
 ACCOUNTS: Final = Method("getAccounts", ("account", "accounts"), Decoder(Envelope[Account]))
 LEADS: Final = Method("getLeads", ("lead", "leads"), Decoder(Envelope[Lead]))
+_FOUND_OR_NOT: Final[Any] = Envelope[Lead | UnknownLead]
+LEADS_BY_ID: Final[Method[Lead]] = Method(LEADS.name, LEADS.keys, Decoder(_FOUND_OR_NOT))
 FIELDS: Final = Method("getFields", ("field", "fields"), Decoder(Envelope[Field]))
 CAMPAIGNS: Final = Method("getCampaigns", ("campaign", "campaigns"), Decoder(Envelope[Campaign]))

@@ -57,6 +57,10 @@ class Writing:
     async def create_fields(self) -> Sequence[FieldRule]:
         return CREATE_FIELDS
 
+    def read_back(self, text: str) -> str:
+        # A text cannot be told from one that the product has escaped.
+        return str(wire.unescaped(text))
+
     async def plan_create(self, values: OpportunityValues) -> WritePlan:
         draft = Draft(is_new=True)
         wish = contacts_of_new(draft, values)

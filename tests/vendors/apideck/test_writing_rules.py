@@ -344,8 +344,19 @@ async def test_a_rule_of_companies_that_is_broken_is_told(values: dict[str, Any]
 )
 async def test_a_rule_of_contacts_that_is_broken_is_told(values: dict[str, Any], path: str, code: RuleCode) -> None:
     async with ground() as made:
-        assert told(await made.client.plan_create_contact(ContactValues(**values))) == [(path, code)]
+        assert told(await made.client.plan_create_contact(ContactValues(**{"last_name": "Berg", **values}))) == [(path, code)]
         assert made.sent == []
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {"email": "ida@berg.example", "title": "Buyer"}, {"first_name": " ", "last_name": ""}, {"last_name": None}]
+)
+async def test_a_contact_without_any_name_is_refused(values: dict[str, Any]) -> None:
+    async with ground() as made:
+        assert told(await made.client.plan_create_contact(ContactValues(**values))) == [("last_name", RuleCode.REQUIRED)]
+        assert made.sent == []
+        for name in ("first_name", "last_name"):
+            assert told(await made.client.plan_create_contact(ContactValues(**{name: "Ida"}))) == []
 
 
 # Look-ups that do not work.

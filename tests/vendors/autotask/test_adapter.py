@@ -273,6 +273,32 @@ async def test_a_chunk_that_fails_costs_only_its_own_ids() -> None:
         assert len(failed) in {100, 500}
 
 
+async def test_beside_an_unreadable_row_only_the_ids_of_its_chunk_are_in_doubt() -> None:
+    async with ground(scale=600) as (made, client):
+        await client.opportunities_page(page_of(1))
+        made.control.faults.append(Fault(kind="bad_row", match="Opportunities.query"))
+        ids = [str(100_001 + index) for index in range(499)]
+
+        found = await client.opportunities_by_ids([*ids, "1", "2"], TITLES)
+
+        # Nobody has the ids 1 and 2. The second chunk is that of 2 alone, whose answer has no rows.
+        assert found.keys() == {*ids, "1"}
+        assert {local_id for local_id, record in found.items() if isinstance(record, MalformedReplyError)} == {ids[0], "1"}
+        assert made.control.count("Opportunities.query") == 3
+
+
+async def test_an_unknown_user_is_in_doubt_while_a_row_of_the_table_cannot_be_read() -> None:
+    async with ground() as (made, client):
+        made.control.faults.append(Fault(kind="bad_row", match="Resources.query", times=1))
+        known = [user.local_id for user in await client.users()]
+
+        found = await client.users_by_ids([known[0], "1"], EVERYTHING)
+
+        assert not isinstance(found[known[0]], VendorError)
+        assert isinstance(found["1"], MalformedReplyError)
+        assert made.control.count("Resources.query") == 1
+
+
 @pytest.mark.parametrize("odd", ["abc", "", "²", "--5", "1.5", "9" * 19, "9" * 5_000, " 311", "0x1"])
 async def test_ids_that_the_vendor_cannot_have_given_are_not_asked_for(odd: str) -> None:
     async with ground() as (made, client):

@@ -308,6 +308,14 @@ async def test_custom_fields_are_written_as_text_by_their_names() -> None:
         assert kept == {**given, "Renewal Date": "2027-03-01T00:00:00+00:00", "Scope notes": None}
 
 
+@pytest.mark.parametrize("entry", ["Gold & on call", "3", ""])
+async def test_an_entry_of_a_list_is_named_by_its_label_or_its_value(entry: str) -> None:
+    async with ground() as at:
+        plan = await at.client.plan_update(await at.read(QUOTED), OpportunityValues(custom_fields={"Service level": entry}))
+
+        assert plan.violations == ()
+
+
 @pytest.mark.parametrize("options", POSITIONS, ids=str)
 async def test_writes_work_in_every_position_of_the_sandbox(options: dict[str, Any]) -> None:
     async with ground(options=options) as at:

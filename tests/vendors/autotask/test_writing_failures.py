@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from tests.vendors.autotask.writing_ground import IVO, LEAST, NEW, OPEN, QUOTED, Ground, ground, own, told
+from vendors.autotask.sandbox.control import API
 from vendors.calls import Deadline, deadline_scope
 from vendors.errors import (
     NotFoundError,
@@ -102,9 +103,11 @@ async def test_a_custom_field_that_the_vendor_refuses_is_named(name: str) -> Non
         assert told(caught.value.violations) == [(f"custom_fields.{name}", "REJECTED_BY_VENDOR")]
 
 
-async def test_a_list_entry_that_does_not_exist_is_refused_by_the_vendor() -> None:
+async def test_a_list_entry_that_does_not_exist_any_more_is_refused_by_the_vendor() -> None:
     async with ground() as at:
-        plan = await at.client.plan_update(await at.read(QUOTED), OpportunityValues(custom_fields={"Service level": "Platinum"}))
+        await at.client.custom_field_definitions()
+        del at.made.sandbox.app[API].store.picklists["Opportunities"]["Service level"][2]
+        plan = await at.client.plan_update(await at.read(QUOTED), OpportunityValues(custom_fields={"Service level": "Gold & on call"}))
 
         with pytest.raises(InputRefusedError) as caught:
             await plan.execute()

@@ -110,6 +110,10 @@ EVERYWHERE: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"custom_fields": {"Crane hours per year": float("inf")}}, [("custom_fields.Crane hours per year", "INVALID_VALUE")]),
     ({"custom_fields": {"Renewal Date": "soon"}}, [("custom_fields.Renewal Date", "INVALID_VALUE")]),
     ({"custom_fields": {"Service level": ["Gold"]}}, [("custom_fields.Service level", "INVALID_VALUE")]),
+    ({"custom_fields": {"Service level": "Platinum"}}, [("custom_fields.Service level", "INVALID_VALUE")]),
+    ({"custom_fields": {"Service level": "4"}}, [("custom_fields.Service level", "INVALID_VALUE")]),
+    ({"custom_fields": {"Service level": "bronze"}}, [("custom_fields.Service level", "INVALID_VALUE")]),
+    ({"expected_close_date": date(1, 1, 1)}, [("expected_close_date", "OUT_OF_RANGE")]),
     *(({"extension": own(**{name: "x" * (length + 1)})}, [(f"extension.{name}", "TOO_LONG")]) for name, length in LENGTHS.items()),
     *(
         ({"extension": own(**{name: choice("77")})}, [(f"extension.{name}", "INVALID_REFERENCE")])

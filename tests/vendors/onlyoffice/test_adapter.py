@@ -12,7 +12,7 @@ from tests.contract.reading import sound, whole_list
 from tests.playground import Playground, brief_sleep, connect, playground
 from vendors.calls import Clock
 from vendors.capabilities import PageRequest
-from vendors.errors import CredentialsError, PermissionDeniedError, UnavailableError
+from vendors.errors import CredentialsError, MalformedReplyError, PermissionDeniedError, UnavailableError
 from vendors.model import EVERYTHING, UNREAD, Opportunity, OpportunityStatus, Ref, Selection
 from vendors.onlyoffice import VENDOR
 from vendors.onlyoffice.client import Client
@@ -339,6 +339,20 @@ async def test_a_list_that_cannot_be_read_fails_for_those_who_are_looked_up_in_i
         found = await client_of(ground).opportunities_by_ids(["135", "101"], TITLES)
 
     assert {local_id: type(value) for local_id, value in found.items()} == {"135": PermissionDeniedError, "101": Opportunity}
+
+
+async def test_an_opportunity_that_may_be_an_unreadable_row_of_the_list_is_not_taken_for_deleted() -> None:
+    async with playground("onlyoffice") as ground:
+        ground.control.faults.append(Fault(kind="bad_row", match=LIST))
+
+        found = await client_of(ground).opportunities_by_ids(["135", "999", "101"], TITLES)
+
+        assert ground.control.count(LIST) == 1
+    assert {local_id: type(value) for local_id, value in found.items()} == {
+        "135": Opportunity,
+        "999": MalformedReplyError,
+        "101": Opportunity,
+    }
 
 
 async def test_private_opportunities_have_their_access_list() -> None:

@@ -202,6 +202,15 @@ async def test_rows_are_looked_up_by_id_in_few_calls(count: int, wanted: list[in
     assert len(portal.asked) <= calls
 
 
+async def test_ids_that_a_row_without_a_readable_one_may_have_are_given_without_a_row() -> None:
+    portal = Portal(range(1, 5_001), bad={4_990: {"id": {"no": "id"}}, 7: {"id": 7, "members": 3}})
+
+    found = await entries_of([6, 7, 4_989, 4_990, 6_000], portal.read, LoopGuard(crm="baltic", operation="list"))
+
+    # The bad rows are in the first and the last window; 7 is known to be one of them.
+    assert {entry.place.last_id: entry.row is not None for entry in found} == {6: True, 7: False, 4_989: True, 4_990: False, 6_000: False}
+
+
 @pytest.mark.parametrize("cap", [1, 7, 100, MAX_ROWS])
 async def test_every_row_is_found_in_a_portal_that_cuts_pages(cap: int) -> None:
     portal = Portal(range(3, 300, 3), cap=cap)

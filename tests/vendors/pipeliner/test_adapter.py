@@ -22,7 +22,7 @@ from vendors.errors import (
     UnavailableError,
     VendorError,
 )
-from vendors.model import EVERYTHING, UNREAD, Opportunity, Record, Ref, Selection
+from vendors.model import EVERYTHING, UNREAD, Opportunity, Record, Ref, Selection, User
 from vendors.pipeliner.client import Client
 from vendors.pipeliner.extension import PipelinerAccountFields, PipelinerOpportunityFields
 from vendors.pipeliner.settings import Settings
@@ -354,6 +354,18 @@ async def test_users_are_read_once_and_again_only_for_one_that_is_missing() -> N
         await client.users_by_ids(owners, EVERYTHING)
         await client.users_by_ids(["00000000-0000-0000-0000-00000000dead"], EVERYTHING)
 
+        assert calls(ground) == {"Clients": 1}
+
+
+async def test_an_unknown_user_is_in_doubt_while_a_row_of_the_table_cannot_be_read() -> None:
+    async with playground("pipeliner") as ground:
+        ground.control.faults.append(Fault(kind="bad_row", match="entities/Clients", times=1))
+        client = client_of(ground)
+        known = [user.local_id for user in await client.users()]
+
+        found = await client.users_by_ids([known[0], "00000000-0000-0000-0000-00000000dead"], EVERYTHING)
+
+        assert [type(value) for value in found.values()] == [User, MalformedReplyError]
         assert calls(ground) == {"Clients": 1}
 
 

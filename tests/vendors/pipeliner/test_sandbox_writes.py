@@ -504,6 +504,21 @@ async def test_delete_hides_a_record_and_its_links(call: Caller) -> None:
     assert kept["contact_relations"] == row["contact_relations"]
 
 
+async def test_a_deleted_record_does_not_show_what_was_taken_out_before(call: Caller) -> None:
+    one, two, _ = await contact_ids(call)
+    row = await created(call, contact_relations=[{"contact_id": one, "is_primary": True}, {"contact_id": two, "is_primary": False}])
+    other = await created(call, contact_relations=[{"contact_id": one, "is_primary": True}])
+    stays = await patched(call, row["id"], contact_relations=[{"contact_id": two, "is_primary": True}])
+    empty = await patched(call, other["id"], contact_relations=[])
+
+    for each in (row, other):
+        await call("DELETE", f"Opportunities/{each['id']}")
+
+    for before in (stays, empty):
+        kept = await call.read("Opportunities", before["id"], **{"include-deleted": "true"})
+        assert (kept["primary_contact"], kept["contact_relations"]) == (before["primary_contact"], before["contact_relations"])
+
+
 async def test_a_protected_record_cannot_be_deleted(call: Caller) -> None:
     row = await call.deal("Nachtrag Krananlage (geschützt)")
 

@@ -167,6 +167,15 @@ async def test_a_deal_is_closed_and_opened_again_in_every_position(options: dict
         assert changed(before, opened) <= {"stage_ref", "probability_percent", "extension.days_in_step"}
 
 
+async def test_the_text_of_a_reason_is_cleared_with_an_empty_text(ground: Ground) -> None:
+    before = await full(ground)
+    plan = await ground.client.plan_update(before, OpportunityValues(extension=Own(reason_of_close_description=None, quick_email=None)))
+
+    await plan.execute()
+
+    assert [body for _, _, body in ground.bodies()] == [{"reason_of_close_description": "", "quick_email": ""}]
+
+
 async def test_every_field_can_be_changed_and_cleared(ground: Ground) -> None:
     before = await full(ground)
     values = OpportunityValues(

@@ -197,6 +197,15 @@ async def test_refusals_of_any_form_are_told_in_our_words(ground: Ground, status
     assert not any(word in violation.message for violation in error.violations for word in ("own words", "<b>", LIST_RULE, "2027"))
 
 
+async def test_a_field_of_a_new_contact_that_nobody_named_is_told_by_its_attribute(ground: Ground) -> None:
+    text = json.dumps({"code": 40000, "field_errors": [{"field_name": "account_relations", "code": 40001}]})
+    ground.play.control.faults.append(Fault(kind="status", status=422, body=text, match="POST"))
+
+    error = await refusal(await ground.client.plan_create_contact(ContactValues(last_name="B", owner_id=MIRA)))
+
+    assert [path for path, *_ in coded(error)] == [("account_id",)]
+
+
 def test_the_checklist_names_a_field_only_by_a_safe_name() -> None:
     def message(name: object) -> str:
         row = wire.Refusal.model_validate({"step_checklist_errors": [{"field_name": name}]})

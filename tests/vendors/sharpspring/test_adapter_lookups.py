@@ -10,8 +10,9 @@ import pytest
 from tests.playground import Playground, playground
 from tests.vendors.sharpspring.scripted_vendor import scripted
 from vendors.capabilities import PageRequest
-from vendors.errors import PermissionDeniedError, UnavailableError, VendorError
-from vendors.model import EVERYTHING, Contact, Opportunity, Selection
+from vendors.errors import MalformedReplyError, PermissionDeniedError, UnavailableError, VendorError
+from vendors.model import EVERYTHING, UNREAD, Account, Contact, Opportunity, Selection, User
+from vendors.sandbox import Fault
 from vendors.sharpspring.client import Client
 
 # What a board of opportunities reads.
@@ -143,6 +144,47 @@ async def test_what_the_whole_table_hides_is_looked_up_alone() -> None:
         assert made.control.count(LIST) == 1 + 1 + 2  # the refused list, the table, the two that are not in it
 
 
+@pytest.mark.parametrize("lead_without_id", ["off", "on"])
+async def test_a_lead_that_does_not_exist_is_told_from_one_that_cannot_be_read(lead_without_id: str) -> None:
+    async with ground(options={"lead_without_id": lead_without_id}) as (made, client):
+        listed = await client.contacts_page(PageRequest(size=3, selection=BOARD))
+        known = [row.record.local_id for row in listed.rows]
+        assert await client.contacts_by_ids(["999999999999"], BOARD) == {}
+
+        made.control.faults.append(Fault(kind="bad_row", match=LEADS))
+        single = await client.contacts_by_ids(known[:1], BOARD)
+        several = await client.contacts_by_ids(known, BOARD)
+
+        assert [type(value) for value in single.values()] == [MalformedReplyError]
+        assert sorted(type(several[local_id]).__name__ for local_id in known) == ["Contact", "Contact", "MalformedReplyError"]
+
+
+async def test_an_unknown_user_is_in_doubt_while_a_row_of_the_table_cannot_be_read() -> None:
+    async with ground() as (made, client):
+        made.control.faults.append(Fault(kind="bad_row", match=USERS, times=1))
+        known = [user.local_id for user in await client.users()]
+
+        found = await client.users_by_ids([known[0], "999999999999"], BOARD)
+
+        assert [type(value) for value in found.values()] == [User, MalformedReplyError]
+        assert made.control.count(USERS) == 1
+
+
+async def test_a_link_that_cannot_be_read_takes_no_opportunity_from_a_page() -> None:
+    selection = Selection({"Opportunity": frozenset({"title", "contact_refs"}), "SharpspringOpportunityFields": frozenset({"links"})})
+    async with ground() as (made, client):
+        made.control.faults.append(Fault(kind="bad_row", match=LINKS))
+
+        page = await client.opportunities_page(PageRequest(size=18, selection=selection))
+        records = [row.record for row in page.rows]
+        links = await client.opportunity_links(records, selection)
+
+        doubtful = {local_id for local_id, link in links.items() if isinstance(link, MalformedReplyError)}
+        assert (len(records), page.dropped) == (18, 0)
+        assert 0 < len(doubtful) < 18
+        assert {record.local_id for record in records if record.contact_refs is UNREAD} == doubtful
+
+
 # A vendor with habits that the sandbox does not have.
 
 
@@ -224,6 +266,25 @@ async def test_an_account_that_the_kept_table_misses_is_looked_for_again_after_h
 
         vendor.now = 31.0
         assert list(await client.accounts_by_ids(ids(1, 6), EVERYTHING)) == ids(1, 6)
+        assert tables.calls() == 1
+
+
+async def test_an_account_may_be_the_unreadable_row_of_the_kept_table_until_that_is_read_again() -> None:
+    tables = Tables({ACCOUNTS: [{"id": {"no": "id"}}, *numbered(5)[1:]]})
+    async with scripted(tables) as (vendor, client):
+        for now in (0.0, 29.0):
+            vendor.now = now
+            found = await client.accounts_by_ids(ids(1, 2, 9), EVERYTHING)
+            assert {local_id: type(value) for local_id, value in found.items()} == {
+                "1": MalformedReplyError,
+                "2": Account,
+                "9": MalformedReplyError,
+            }
+        assert tables.calls() == 1
+
+        tables.rows[ACCOUNTS] = numbered(5)
+        vendor.now = 31.0
+        assert list(await client.accounts_by_ids(ids(1, 2, 9), EVERYTHING)) == ids(1, 2)
         assert tables.calls() == 1
 
 

@@ -240,6 +240,15 @@ async def test_a_day_is_written_so_that_it_is_read_as_the_same_day_in_the_compan
         assert (await made.read(written.local_id)).expected_close_date == date(2027, 7, 1)
 
 
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+@pytest.mark.parametrize("day", [date(1970, 1, 2), date(9999, 12, 30)])
+async def test_the_first_and_the_last_day_are_read_back_in_any_zone(zone: str, day: date) -> None:
+    async with ground(settings={"api_version": "v1", "time_zone": zone}) as made:
+        written = await made.create(expected_close_date=day)
+
+        assert (await made.read(written.local_id)).expected_close_date == day
+
+
 @POSITIONS
 async def test_a_create_works_in_every_option_position(options: dict[str, OptionValue]) -> None:
     async with ground(options) as made:

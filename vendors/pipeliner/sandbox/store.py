@@ -107,6 +107,7 @@ class Store:
         self._depth = 0
         self._journal: list[tuple[Table, str, Row | None]] = []
         self._pending: list[Change] = []
+        self._taken_out: set[str] = set()  # rows that were deleted by themselves, and not with the record that they belong to
         self.tables = {path: Table(entity) for path, entity in _with_custom_fields(seed["Fields"]).items()}
         for path, table in self.tables.items():
             table.load(_row_from_seed(table.entity, raw) for raw in seed.get(path, ()))
@@ -133,11 +134,11 @@ class Store:
         return str(uuid.uuid5(_FIELD_IDS, f"{entity.name}.{key}"))
 
     def linked(self, one: Field, owner_id: str, *, deleted: bool = False) -> list[Row]:
-        """The rows of a `many` field, in the field's order."""
+        """The rows of a `many` field, in the field's order; of a deleted record those that were deleted with it."""
         table = self.tables[one.target]
         rows = [table.rows[row_id] for row_id in table.by(one.via, owner_id)]
-        if not deleted:
-            rows = [row for row in rows if not row.get("is_deleted")]
+        gone = self._taken_out if deleted else table.rows
+        rows = [row for row in rows if not (row.get("is_deleted") and row["id"] in gone)]
         if one.order != "id":
             rows.sort(key=lambda row: (table.value(row, one.order), row["id"]))
         return rows
@@ -147,9 +148,11 @@ class Store:
         if one.kind == "primary":
             table = self.tables[one.through]
             links = (table.rows[row_id] for row_id in table.by(one.via, row["id"]))
-            # A record that is deleted keeps showing the links that were deleted with it.
-            hidden = not row.get("is_deleted")
-            return next((link[one.pick] for link in links if link.get("is_primary") and not (hidden and link.get("is_deleted"))), None)
+            # A record that is deleted keeps showing the links that were deleted with it, and not those that were taken out before.
+            gone = self._taken_out if row.get("is_deleted") else self.tables[one.through].rows
+            return next(
+                (link[one.pick] for link in links if link.get("is_primary") and not (link.get("is_deleted") and link["id"] in gone)), None
+            )
         found: str | None = row.get(one.source or one.name)
         return None if one.if_exists and self.row(one.target, found) is None else found
 
@@ -221,7 +224,9 @@ class Store:
                 if one.kind == "many" and not one.read_only:
                     for link in self.linked(one, row_id):
                         self.change(one.target, link["id"], {"is_deleted": True}, skip_key=skip_key)
+                        self._taken_out.discard(link["id"])
             self.change(path, row_id, {"is_deleted": True}, skip_key=skip_key)
+            self._taken_out.add(row_id)
 
     def move(self, row_id: str, step_id: str) -> Row:
         """Move an opportunity as a person does it in the vendor's pipeline view.
