@@ -139,8 +139,8 @@ class Query:
     )
     changes_cursor: str | None = strawberry.field(
         resolver=changes_cursor,
-        description="Place behind the newest change that was seen. Ask for it, then for what you show, and subscribe with it as `after`: what"
-        " has changed meanwhile comes first, and nothing is missed.",
+        description="Place behind the newest change that was seen. Ask for it, then for what you show, and subscribe with it as `after`:"
+        " what has changed meanwhile comes first, and nothing is missed.",
     )
     accounts: AccountConnection | None = strawberry.field(
         resolver=lists.accounts,
