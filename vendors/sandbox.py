@@ -40,12 +40,16 @@ _ENDLESS_CHUNKS = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One switch of a sandbox: a fact the vendor leaves unconfirmed, so that an adapter has to pass in every position."""
+    """One switch of a sandbox: a fact the vendor leaves unconfirmed, so that an adapter has to pass in every position.
+
+    `is_of_pushes` says that it is about webhooks alone, so that no call is answered in another way.
+    """
 
     values: tuple[OptionValue, ...]
     default: OptionValue
     hardest: OptionValue
     meaning: str
+    is_of_pushes: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a default or a hardest position that is not among the values."""
@@ -110,9 +114,13 @@ class SandboxKind:
             chosen[name] = value
         return chosen
 
-    def positions(self) -> list[dict[str, OptionValue]]:
-        """All option positions a contract runs in: the defaults, every other value one at a time, and all the hardest together."""
-        singles = [{name: value} for name, option in self.options.items() for value in option.values if value != option.default]
+    def positions(self, *, pushes: bool = False) -> list[dict[str, OptionValue]]:
+        """All option positions a contract runs in: the defaults, every other value one at a time, and all the hardest together.
+
+        Those that are about webhooks alone are told apart only when pushes are what is looked at.
+        """
+        told = {name: option for name, option in self.options.items() if pushes or not option.is_of_pushes}
+        singles = [{name: value} for name, option in told.items() for value in option.values if value != option.default]
         hardest = {name: option.hardest for name, option in self.options.items() if option.hardest != option.default}
         return [{}, *singles, *([hardest] if len(hardest) > 1 else [])]
 

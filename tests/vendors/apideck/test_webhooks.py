@@ -312,7 +312,7 @@ async def test_a_delivery_that_does_not_say_when_is_taken(moment: object) -> Non
 # The sandbox's deliveries.
 
 
-@pytest.mark.parametrize("options", SANDBOX.positions(), ids=str)
+@pytest.mark.parametrize("options", SANDBOX.positions(pushes=True), ids=str)
 async def test_changes_are_delivered_signed_in_every_position(options: dict[str, OptionValue]) -> None:
     async with registered(options) as (made, _, receiver):
         store, life = made.sandbox.app[STORE], made.sandbox.app[LIFE]

@@ -139,13 +139,19 @@ SANDBOX = SandboxKind(
         ),
         "order_of_nulls": Option(("last", "first"), "last", "first", "Where records without a value stand in an order by it."),
         "stamps": Option(("milliseconds", "seconds"), "milliseconds", "seconds", "How exact the connector stamps changes."),
-        "webhook_signature": Option(("hex", "base64"), "hex", "base64", "How the signature of a webhook is written."),
+        "webhook_signature": Option(("hex", "base64"), "hex", "base64", "How the signature of a webhook is written.", is_of_pushes=True),
         "webhook_signed": Option(
-            ("sorted", "raw"), "sorted", "raw", "Whether a webhook's body is signed with sorted keys, or as it is sent."
+            ("sorted", "raw"), "sorted", "raw", "Whether a webhook's body is signed with sorted keys, or as it is sent.", is_of_pushes=True
         ),
-        "webhook_key": Option(("api_key", "own"), "api_key", "own", "Whether webhooks are signed with the API key, or another secret."),
+        "webhook_key": Option(
+            ("api_key", "own"), "api_key", "own", "Whether webhooks are signed with the API key, or another secret.", is_of_pushes=True
+        ),
         "webhook_trial": Option(
-            ("event", "empty"), "event", "empty", "Whether the webhook that tries a new URL out tells of an event, or is an empty object."
+            ("event", "empty"),
+            "event",
+            "empty",
+            "Whether the webhook that tries a new URL out tells of an event, or is an empty object.",
+            is_of_pushes=True,
         ),
     },
     build=_build,

@@ -72,13 +72,14 @@ OPTIONS: Mapping[str, Option] = {
         meaning="whether more than 300 calls a minute get 429, and its Retry-After: none, seconds, or a date",
     ),
     "webhook_digest": Option(
-        values=("hex", "base64"), default="hex", hardest="base64", meaning="how the signature of a webhook is written"
+        values=("hex", "base64"), default="hex", hardest="base64", meaning="how the signature of a webhook is written", is_of_pushes=True
     ),
     "webhook_envelope": Option(
         values=("object", "list", "wrapped"),
         default="object",
         hardest="wrapped",
         meaning="body of a webhook: the record (of a bulk change a list of them), always a list, or an object with the event and a list",
+        is_of_pushes=True,
     ),
 }
 # The last steps of the pipelines in use.
