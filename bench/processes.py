@@ -70,6 +70,10 @@ class Running:
         lines = Path(f"/proc/{self.process.pid}/status").read_text("ascii", "replace").splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) * 1_024
 
+    def forget_peak(self) -> None:
+        """Let the peak of its memory be the most from now on."""
+        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5", "ascii")  # see proc(5)
+
 
 @contextmanager
 def pinned() -> Generator[Cpus, None, None]:
@@ -129,18 +133,32 @@ async def sandbox(vendor: str, folder: Path, cpus: frozenset[int], *, scale: int
         yield found
 
 
-def write_config(folder: Path, *, crm: Mapping[str, float] | None = None, more: str = "") -> Path:
+def write_config(
+    folder: Path,
+    *,
+    crm: Mapping[str, float] | None = None,
+    vendors: Mapping[str, Mapping[str, float]] | None = None,
+    changes: Mapping[str, float] | None = None,
+    more: str = "",
+) -> Path:
     """Put the sandboxes' configurations together. Small tables are kept for good, so that no round reads them again.
 
     Args:
         folder: Where the sandboxes wrote them.
         crm: Further settings of every Crm.
+        vendors: Further settings of the Crm of a vendor.
+        changes: Settings of the log of changes; None when nobody watches, so that no call is made but for queries.
         more: Further tables.
     """
-    settings = "".join(f"{name} = {value}\n" for name, value in {"table_ttl_seconds": _KEPT_FOREVER_SECONDS, **(crm or {})}.items())
-    tables = [(folder / f"{vendor}.toml").read_text("utf-8") + settings for vendor in all_vendors()]
+    tables: list[str] = []
+    for vendor in all_vendors():
+        settings = {"table_ttl_seconds": _KEPT_FOREVER_SECONDS, **(crm or {}), **(vendors or {}).get(vendor, {})}
+        lines = "".join(f"{name} = {value}\n" for name, value in settings.items())
+        tables.append((folder / f"{vendor}.toml").read_text("utf-8") + lines)
+    log = {"enabled": "false"} if changes is None else {name: f"{value}" for name, value in changes.items()}
+    watching = "\n".join(["[changes]", *(f"{name} = {value}" for name, value in log.items()), ""])
     file = folder / "crms.toml"
-    file.write_text("\n".join([*tables, more]), "utf-8")
+    file.write_text("\n".join([*tables, watching, more]), "utf-8")
     return file
 
 

@@ -1,13 +1,17 @@
-"""Serves one of the two targets of a benchmark, in a process of its own: `python -m bench.serve ours|stock --config FILE [--paced]`.
+"""Serves one of the two targets of a benchmark, in a process of its own.
+
+    python -m bench.serve ours|stock --config FILE [--paced] [--send-buffer BYTES]
 
 Our server is put together as `crmgraph serve` does it, the stock server runs under uvicorn's own settings. For both, the rate at which
 the adapters would spare a vendor is lifted, unless `--paced`: the vendors are sandboxes, and a benchmark would measure the waiting. How
 many calls may be under way at once stays as it is. The process ends with its standard input. For each line there it tells how many bytes
-are allocated, if tracemalloc runs.
+are allocated, if tracemalloc runs. `--send-buffer` is what the kernel takes for a client that does not read: loopback gives megabytes, a
+network far less.
 """
 
 import gc
 import os
+import socket
 import sys
 import tracemalloc
 from argparse import ArgumentParser
@@ -20,7 +24,7 @@ from typing import Any
 import uvicorn
 
 from server.config import Config, load_config
-from server.http import listen, request_id, uvicorn_config
+from server.http import GraphServer, listen, request_id, uvicorn_config
 from server.observe import configure_logging
 from vendors.auth import Auth
 from vendors.http import Judge, VendorHttp, no_judgement
@@ -51,29 +55,33 @@ def main() -> None:
     parser.add_argument("target", choices=["ours", "stock"])
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--paced", action="store_true")
+    parser.add_argument("--send-buffer", type=int)
     arguments = parser.parse_args()
     config = load_config(arguments.config, os.environ)
     if not arguments.paced:
         config = unpaced(config)
     with listen("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
-        server = uvicorn.Server(_ours(config, port) if arguments.target == "ours" else _stock(config, port))
+        if arguments.send_buffer is not None:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, arguments.send_buffer)
+        server = _ours(config, port) if arguments.target == "ours" else _stock(config, port)
         Thread(target=_attend_to_input, args=[server], daemon=True).start()
         print(f"{arguments.target} listens at http://127.0.0.1:{port}, pid {os.getpid()}", flush=True)
         server.run(sockets=[listener])
 
 
-def _ours(config: Config, port: int) -> uvicorn.Config:
+def _ours(config: Config, port: int) -> uvicorn.Server:
     from server.compose import create_server  # noqa: PLC0415  # a process loads its own target only
 
     configure_logging(level="warning", form=config.server.log_format, secrets=config.secrets(), request_id=request_id)
-    return uvicorn_config(create_server(config), port=port)
+    app = create_server(config)
+    return GraphServer(uvicorn_config(app, port=port), app.state.on_stop)
 
 
-def _stock(config: Config, port: int) -> uvicorn.Config:
+def _stock(config: Config, port: int) -> uvicorn.Server:
     from bench.stock import create_stock  # noqa: PLC0415  # a process loads its own target only
 
-    return uvicorn.Config(create_stock(config), port=port, log_level="warning")
+    return uvicorn.Server(uvicorn.Config(create_stock(config), port=port, log_level="warning"))
 
 
 def _attend_to_input(server: uvicorn.Server) -> None:

@@ -42,6 +42,8 @@ class EventExecutor(StrawberryGraphQLCoreExecutionContext):
         base: Any = super()
         executor = base.build_per_event_executor(payload)
         executor._is_event = True  # noqa: SLF001  # of this class
+        # A copy shares what was noted of selections by the identity of lists that each event makes anew: it would grow with every event.
+        executor._relevant_sub_fields = {}  # noqa: SLF001  # of graphql-core's executor
         return executor
 
     def execute_operation(self, serially: bool | None = None) -> Any:  # noqa: FBT001  # graphql-core's signature

@@ -124,6 +124,7 @@ class Broker:
                         yield event
                 if len(events) < _REPLAYED_AT_ONCE:
                     position = max(position, looked_to)
+                del events  # or they would be kept for as long as the subscriber then follows live
             subscriber = Subscriber(criteria, position, self._most_waiting)
             self._subscribers.add(subscriber)
             try:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, ClassVar
 
 import strawberry
 
@@ -25,6 +25,10 @@ class Event:
         if self.number == 1:
             warn("dach", "ODD", "Odd data.")
         return info.context.event_id == f"c{self.number}"
+
+    @strawberry.field
+    def child(self) -> "Event":
+        return self
 
     @strawberry.field
     async def left_behind(self, info: Info) -> str:
@@ -58,8 +62,8 @@ class Subscription:
             yield Event(number=number)
 
 
-async def results_of(query: str) -> list[Any]:
-    schema = strawberry.Schema(Query, subscription=Subscription, extensions=[Answers], execution_context_class=EventExecutor)
+async def results_of(query: str, executor: type[EventExecutor] = EventExecutor) -> list[Any]:
+    schema = strawberry.Schema(Query, subscription=Subscription, extensions=[Answers], execution_context_class=executor)
     context = ContextMaker({}, SignedCursors(b"a key that only tests have"))()
     return [result async for result in await schema.stream(query, context_value=context)]
 
@@ -79,3 +83,19 @@ async def test_what_an_event_leaves_behind_ends_with_it() -> None:
     await asyncio.wait(LEFT_BEHIND, timeout=5)
 
     assert [task.cancelled() for task in LEFT_BEHIND] == [True] * 3
+
+
+class Counting(EventExecutor):
+    """Tells how much each event's executor has noted of selections before it runs."""
+
+    noted: ClassVar[list[int]] = []
+
+    def execute_operation(self, serially: bool | None = None) -> Any:  # noqa: FBT001  # graphql-core's signature
+        self.noted.append(len(self._relevant_sub_fields))
+        return super().execute_operation(serially)
+
+
+async def test_events_leave_nothing_behind_for_those_after_them() -> None:
+    await results_of("subscription { events { child { child { odd } } } }", Counting)
+
+    assert Counting.noted == [0, 0, 0]
