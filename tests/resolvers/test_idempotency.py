@@ -266,7 +266,7 @@ async def test_two_who_say_retry_at_once_make_one_write(at: Desk) -> None:
 @pytest.mark.parametrize("vendor", VENDORS)
 @pytest.mark.parametrize("kind", ["hang", "hang_after"])
 async def test_a_vendor_that_does_not_answer_in_time_leaves_the_outcome_unknown(vendor: str, kind: FaultKind) -> None:
-    async with desk(vendor, limits=Limits(deadline_seconds=0.8)) as at:
+    async with desk(vendor, limits=Limits(deadline_seconds=2)) as at:
         new = await lost(at, kind)
 
         unknown = await at.write("createOpportunity", new, key=KEY)

@@ -196,7 +196,7 @@ async def test_a_page_of_rows_that_cannot_be_read_takes_nothing_from_the_others(
         ('filter: { createdAt: { gte: "2026-01-01" } }', "BAD_USER_INPUT", "has no offset"),
         ('filter: { expectedCloseDate: { gte: "2027-02-30" } }', "BAD_USER_INPUT", "is no day"),
         ('filter: { createdAt: { gte: "0001-01-01T00:00:00+14:00" } }', "BAD_USER_INPUT", "outside the years"),
-        ('filter: { amount: { gte: "NaN", currency: "EUR" } }', "BAD_USER_INPUT", "no finite number"),
+        ('filter: { amount: { gte: "NaN", currency: "EUR" } }', "BAD_USER_INPUT", "no decimal number"),
         ('filter: { amount: { gte: "1" } }', "BAD_USER_INPUT", "Name the `currency`"),
         ('filter: { amount: { gte: "1", currency: "euro" } }', "BAD_USER_INPUT", "three capital letters"),
         ("orderBy: [{ field: AMOUNT }]", "BAD_USER_INPUT", "Name the `currency`"),

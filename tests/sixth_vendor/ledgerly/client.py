@@ -8,7 +8,7 @@ from vendors.ledgerly import mapping, wire
 from vendors.ledgerly.settings import Settings
 from vendors.limiting import Limits
 from vendors.model import Opportunity, Selection
-from vendors.paging import in_chunks
+from vendors.paging import in_chunks, lost
 from vendors.query import NOTHING, Condition, Pushdown, Sort
 from vendors.registry import Link
 from vendors.wire import Decoded
@@ -30,7 +30,8 @@ class Client:
     async def opportunities_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Opportunity]:
         async def read(chunk: Sequence[str]) -> ById[Opportunity]:
             answer = await self._deals(("ids", ",".join(chunk)))
-            return {row.id: mapping.opportunity_from_wire(self._crm, row) for row in answer.value.deals}
+            found = {row.id: mapping.opportunity_from_wire(self._crm, row) for row in answer.value.deals}
+            return {**found, **lost(chunk, found, len(answer.dropped), crm=self._crm, operation="deals")}
 
         return await in_chunks(ids, 50, read)
 
