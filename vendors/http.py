@@ -6,6 +6,7 @@ translates every failure into a `VendorError`. It knows no vendor: a vendor's ow
 
 import asyncio
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -110,6 +111,16 @@ def no_judgement(reply: Reply, fail: Fail) -> VendorError | None:  # noqa: ARG00
     return None
 
 
+@dataclass(slots=True)
+class _Sending:
+    """Whether any of a request has left for the vendor."""
+
+    is_sent: bool = False
+
+
+_sending: ContextVar[_Sending] = ContextVar("vendor_request_sending")
+
+
 class VendorHttp:
     """Sends the requests of one Crm.
 
@@ -171,6 +182,8 @@ class VendorHttp:
         deadline = current_deadline()
         seconds = _remaining(deadline)
         started = self._clock()
+        sending = _Sending()
+        token = _sending.set(sending)
         try:
             async with asyncio.timeout(seconds):
                 if request.read:
@@ -181,12 +194,16 @@ class VendorHttp:
                 finally:
                     self._writes += 1
         except TimeoutError as cause:
-            kind = VendorTimeoutError if request.read else OutcomeUnknownError
+            # A write that was still waiting for its turn has not happened, and says nothing about the vendor.
+            is_sent = request.read or sending.is_sent
+            kind = VendorTimeoutError if request.read or not is_sent else OutcomeUnknownError
             error = self._fail(request, None)(kind)
-            if self._clock() - started >= _TELLING_TIMEOUT_SECONDS:
+            if is_sent and self._clock() - started >= _TELLING_TIMEOUT_SECONDS:
                 self.circuit.failed()
                 self.health.failed(error)
             raise error from cause
+        finally:
+            _sending.reset(token)
 
     async def _attempts(self, request: Request) -> Reply:
         attempt, renewed = 1, False
@@ -303,6 +320,7 @@ class VendorHttp:
         return error
 
     async def _exchange(self, request: Request, access: Access) -> Reply:
+        _sending.get().is_sent = True
         headers = {**access.headers, **request.headers}
         if request.content_type is not None:
             headers["Content-Type"] = request.content_type

@@ -37,7 +37,7 @@ class Limits:
 class Budget:
     """Spends the limits of one Crm: call slots by semaphore, and a token bucket for the rate.
 
-    Calls that give way hold at most half of the slots, and leave half of a burst to those that people wait for.
+    Calls that give way hold at most half of the slots, of an entity too, and leave half of a burst to those that people wait for.
     """
 
     def __init__(self, limits: Limits, *, clock: Clock, sleep: Sleep) -> None:
@@ -47,6 +47,7 @@ class Budget:
         self._slots = asyncio.Semaphore(limits.max_concurrent)
         self._background_slots = asyncio.Semaphore(max(1, limits.max_concurrent // 2))
         self._entity_slots: dict[str, asyncio.Semaphore] = {}
+        self._background_entity_slots: dict[str, asyncio.Semaphore] = {}
         self._tokens = float(limits.burst)
         self._filled_at = clock()
 
@@ -54,7 +55,7 @@ class Budget:
     async def slot(self, entity: str | None) -> AsyncGenerator[None, None]:
         """Wait for a place and for the rate, and hold the place meanwhile."""
         if gives_way():
-            async with self._background_slots:
+            async with self._background_slots, self._background_entity_slot(entity):
                 await self._leave_tokens()
                 async with self._held_slot(entity):
                     yield
@@ -72,6 +73,11 @@ class Budget:
         if entity is None or self._limits.max_concurrent_per_entity is None:
             return _NO_SLOT
         return self._entity_slots.setdefault(entity, asyncio.Semaphore(self._limits.max_concurrent_per_entity))
+
+    def _background_entity_slot(self, entity: str | None) -> "asyncio.Semaphore | _NoSlot":
+        if entity is None or self._limits.max_concurrent_per_entity is None:
+            return _NO_SLOT
+        return self._background_entity_slots.setdefault(entity, asyncio.Semaphore(max(1, self._limits.max_concurrent_per_entity // 2)))
 
     async def _leave_tokens(self) -> None:
         """Wait until half of a burst is there."""

@@ -34,6 +34,7 @@ _HOUR_SECONDS: Final = 3_600.0
 _BURST_HOURS: Final = 1 / 6
 _ROUNDS: Final = 3
 _LOG_SECONDS: Final = 1.0
+_READING_SECONDS: Final = 20.0
 
 
 class Allowance:
@@ -396,7 +397,8 @@ class Watcher:
         await self._store.keep_watch(self.crm.key, self._watch)
 
     def _deadline(self) -> Deadline:
-        return Deadline(self.crm.link.clock() + self.crm.scanning.seconds, self.crm.link.clock)
+        """What takes longer is given up, told as an error, and tried again: the vendor may be well by then."""
+        return Deadline(self.crm.link.clock() + _READING_SECONDS, self.crm.link.clock)
 
 
 def _is_gone(record: Opportunity | None) -> bool:

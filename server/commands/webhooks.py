@@ -57,7 +57,8 @@ def webhook_url(public: str, crm: str) -> str:
         raise ConfigError("--url: must be an address such as https://crm.example.com, without query and fragment")
     if parts.scheme == "http" and not is_loopback(host):
         raise ConfigError("--url: must begin with https://, or everybody on the way reads what the vendor sends; http is for loopback only")
-    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}{PATH}/{crm}"
+    path = parts.path.rstrip("/").removesuffix(f"{PATH}/{crm}")  # whoever names the whole address means the same
+    return f"{parts.scheme}://{parts.netloc}{path}{PATH}/{crm}"
 
 
 async def carry_out(config: Config, key: str, action: str, *, url: str | None = None, local_id: str | None = None) -> int:

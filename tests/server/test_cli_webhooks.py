@@ -163,6 +163,7 @@ async def test_what_cannot_be_done_is_told(desk: Desk) -> None:
     [
         ("https://crm.example.com", URL),
         ("https://crm.example.com/", URL),
+        (URL, URL),
         ("https://crm.example.com:8443/graph/", "https://crm.example.com:8443/graph/webhooks/dach"),
         ("http://localhost:8000", "http://localhost:8000/webhooks/dach"),
         ("http://[::1]:8000", "http://[::1]:8000/webhooks/dach"),

@@ -18,11 +18,13 @@ from vendors.calls import Deadline, deadline_scope, recording
 from vendors.errors import (
     MalformedReplyError,
     NotFoundError,
+    OutcomeUnknownError,
     PermissionDeniedError,
     RateLimitedError,
     RejectedRequestError,
     UnavailableError,
     VendorError,
+    VendorTimeoutError,
 )
 from vendors.http import Request, VendorHttp
 from vendors.limiting import Limits
@@ -121,6 +123,32 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 @pytest.fixture(autouse=True)
 def everything_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
+
+
+CREATE = Request(operation="deals.create", method="POST", path="deals", read=False)
+
+
+class TestAWriteThatTakesTooLong:
+    async def test_has_an_unknown_outcome_once_it_has_left(self) -> None:
+        async with vendor() as it:
+            it.release = asyncio.Event()
+            with pytest.raises(OutcomeUnknownError):
+                await it.ask(CREATE, seconds=0.3)
+            it.release.set()
+            assert it.paths == [f"/{SECRET}/deals"]
+
+    async def test_has_surely_not_happened_while_it_waits_for_its_turn(self) -> None:
+        async with vendor() as it:
+            it.release = asyncio.Event()
+            others = [asyncio.create_task(it.ask(Request(operation="deals.get", path=f"deals/{number}"))) for number in range(8)]
+            while len(it.paths) < 8:  # noqa: ASYNC110  # nobody announces it
+                await asyncio.sleep(0)
+            with pytest.raises(VendorTimeoutError):
+                await it.ask(CREATE, seconds=0.1)
+            assert it.http.health.error is None, "our own queue is no fault of the vendor's"
+            it.release.set()
+            await asyncio.gather(*others)
+            assert len(it.paths) == 8
 
 
 class TestAPauseTheVendorAsksFor:

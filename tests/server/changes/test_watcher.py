@@ -328,6 +328,25 @@ async def test_background_calls_leave_half_of_the_slots_to_people() -> None:
     await asyncio.gather(*waiting)
 
 
+async def test_background_calls_leave_a_slot_of_each_entity_to_people() -> None:
+    budget = Budget(Limits(max_concurrent=10, max_concurrent_per_entity=2), clock=lambda: 0.0, sleep=asyncio.sleep)
+    let_go, held = asyncio.Event(), list[str]()
+
+    async def hold(who: str) -> None:
+        async with budget.slot("Opportunities"):
+            held.append(who)
+            await let_go.wait()
+
+    with giving_way():
+        waiting = [asyncio.create_task(hold(who)) for who in ("poll", "sweep")]
+    await asyncio.sleep(0.01)
+    waiting.append(asyncio.create_task(hold("person")))
+    await asyncio.sleep(0.01)
+    assert held == ["poll", "person"]
+    let_go.set()
+    await asyncio.gather(*waiting)
+
+
 async def test_background_calls_leave_half_of_a_burst_to_people() -> None:
     now, slept = 0.0, list[float]()
 
