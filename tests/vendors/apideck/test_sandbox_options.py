@@ -349,4 +349,4 @@ async def test_state_does_not_outlive_a_run() -> None:
 
 def test_every_option_is_explained_and_has_a_hard_position() -> None:
     assert all(option.meaning for option in SANDBOX.options.values())
-    assert len(SANDBOX.positions()) == 2 + sum(len(option.values) - 1 for option in SANDBOX.options.values())
+    assert len(SANDBOX.positions(pushes=True)) == 2 + sum(len(option.values) - 1 for option in SANDBOX.options.values())
