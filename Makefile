@@ -12,7 +12,7 @@ SYNCED := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 CHECKS := check-format check-lint check-mypy check-pyright check-imports check-schema
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-vendors test-graph chaos check $(CHECKS) format schema graphiql lock upgrade clean
+.PHONY: help demo test test-vendors test-graph fuzz chaos check $(CHECKS) format schema graphiql lock upgrade clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -34,6 +34,9 @@ test-graph: .venv/dev.stamp # Everything else
 
 chaos: .venv/dev.stamp ## Move 10,000 deals over all sandboxes while the server is killed again and again, and see that no event is lost
 	CHAOS_MOVES=10000 $(BIN)/python -m pytest tests/chaos
+
+fuzz: .venv/dev.stamp ## Run 200,000 random documents through our executor and graphql-core's (DOCUMENTS=1000 for fewer)
+	FUZZ_DOCUMENTS=$(or $(DOCUMENTS),200000) $(BIN)/python -m pytest tests/execution/test_fuzz.py -q -s
 
 check: .venv/dev.stamp ## Check format, lint, types, imports and schema.graphql
 	@$(MAKE) --no-print-directory --jobs=2 --keep-going $(SYNCED) $(CHECKS)

@@ -2,12 +2,13 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from aiodataloader import DataLoader
-
 from resolvers.errors import contained
+from resolvers.loaders.level import LevelLoader
 from vendors.capabilities import ById
 from vendors.errors import VendorError
 from vendors.model import Record, Ref
@@ -36,6 +37,17 @@ class RefLoader(ABC, Generic[R]):
     def load(self, ref: Ref) -> "asyncio.Future[R | None]":
         return self._of(ref.crm).load(ref.local_id)
 
+    def load_level(self, refs: Sequence[Ref]) -> "list[tuple[Sequence[Ref], asyncio.Future[dict[str, R | Exception | None]]]]":
+        """Load the records of distinct refs with one wait for each Crm, so that no Crm's records wait for another's.
+
+        Returns:
+            For each Crm the refs to its records, and the wait for them, by their ids in the order of the refs.
+        """
+        by_crm: dict[str, Sequence[Ref]] = dict.fromkeys(map(itemgetter(0), refs), refs)
+        if len(by_crm) > 1:
+            by_crm = {crm: [ref for ref in refs if ref[0] == crm] for crm in by_crm}
+        return [(of_crm, self._of(crm).load_level([ref[1] for ref in of_crm])) for crm, of_crm in by_crm.items()]
+
     def forget(self, ref: Ref) -> None:
         self._of(ref.crm).clear(ref.local_id)
 
@@ -48,7 +60,7 @@ class RefLoader(ABC, Generic[R]):
         loader = self._by_crm.get(crm_key)
         if loader is None:
             crm = self._context.crms.get(crm_key)
-            loader = self._by_crm[crm_key] = PerCrm(self._context, crm_key, None if crm is None else _Batch(self, crm))
+            loader = self._by_crm[crm_key] = PerCrm(self._context, crm_key, None if crm is None else partial(self.read, crm))
         return loader
 
     @abstractmethod
@@ -56,16 +68,7 @@ class RefLoader(ABC, Generic[R]):
         """Read these ids of one Crm."""
 
 
-class _Batch(Generic[R]):
-    def __init__(self, loader: RefLoader[R], crm: Crm) -> None:
-        self._loader = loader
-        self._crm = crm
-
-    async def __call__(self, ids: Sequence[str]) -> Mapping[str, R | VendorError]:
-        return await self._loader.read(self._crm, ids)
-
-
-class PerCrm(DataLoader[str, Any], Generic[V]):
+class PerCrm(LevelLoader[str, Any], Generic[V]):
     """The keys of one Crm; `read` is None for a Crm that is not there."""
 
     def __init__(self, context: "Context", crm_key: str, read: Any | None) -> None:
@@ -85,4 +88,4 @@ class PerCrm(DataLoader[str, Any], Generic[V]):
             return [error] * len(keys)
         except Exception as defect:  # noqa: BLE001  # whatever happens in one Crm takes nothing away from the others
             return [contained(defect, crm=self._crm_key)] * len(keys)
-        return [found.get(key) for key in keys]
+        return list(map(found.get, keys))

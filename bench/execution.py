@@ -1,0 +1,199 @@
+"""Times the execution of the board over prepared rows in memory: graphql-core's way, ours, and dictionaries written by hand.
+
+    python -m bench.execution
+
+The rows, records and loaders are the product's own; only reading the list is left out, since it is the same either way. In every round each
+takes its turn, and what counts is the ratio of their processor times within the round.
+"""
+
+import argparse
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+import orjson
+import strawberry
+from graphql import parse
+from strawberry.execution import optimized_is_awaitable
+from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+
+from bench.company import Memory, contexts, memory_crm, memory_of
+from resolvers.context import Context
+from resolvers.listing.pages import Connection
+from resolvers.node_id import encode
+from resolvers.scalars import SCALARS
+from resolvers.types.connection import OpportunityConnection
+from server.context import ContextMaker
+from server.execution import executor_class
+from server.execution.core import execute
+from server.execution.plans import Plans, Way
+from vendors.model import Opportunity
+
+BOARD: Final = (Path(__file__).parent / "board.graphql").read_text()
+SIZES: Final = (1, 10, 100, 1_000)
+ROWS_A_TURN: Final = 300
+MAX_TURNS: Final = 60
+
+_pages: dict[int, Connection[Any]] = {}
+
+
+def _opportunities(first: int) -> Any:
+    return _pages[first]
+
+
+@strawberry.type
+class Query:
+    opportunities: OpportunityConnection | None = strawberry.field(resolver=_opportunities)
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Milliseconds of processor time of one execution, median of all rounds, and the median of the rounds' ratios."""
+
+    rows: int
+    stock: float
+    ours: float
+    by_hand: float
+    stock_to_ours: float
+    ours_to_hand: float
+
+
+async def measure(*, rounds: int, sizes: Sequence[int] = SIZES) -> list[Times]:
+    """Time each way at each size.
+
+    Raises:
+        AssertionError: They do not answer the same, or ours does not go the quick way.
+    """
+    schema = strawberry.Schema(Query, config=StrawberryConfig(scalar_map=SCALARS))._schema  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # it has no public name
+    crm = memory_crm("memory", opportunities=max(sizes), account_currencies=False)
+    rows = list(memory_of(crm).all_opportunities())
+    for size in sizes:
+        _pages[size] = Connection(
+            records=rows[:size], sources=[], has_next_page=False, has_previous_page=False, cursor=str, end_cursor=None
+        )
+    make = contexts([crm])
+    document = parse(BOARD)
+    plans = Plans()
+
+    def through(executor: type[Any]) -> Callable[[int], Awaitable[Any]]:
+        async def run(size: int) -> Any:
+            result = await execute(
+                schema,
+                document,
+                context_value=make(),
+                variable_values={"first": size},
+                executor_class=executor,
+                is_awaitable=optimized_is_awaitable,
+            )
+            assert result.errors is None, result.errors
+            return result.data
+
+        return run
+
+    ways = {
+        "stock": through(StrawberryGraphQLCoreExecutionContext),
+        "ours": through(executor_class(plans)),
+        "by hand": _hand_writer(memory_of(crm), make),
+    }
+    times = [await _times(ways, size, rounds) for size in sizes]
+    assert set(plans.gone) == {Way.QUICK}, plans.gone
+    return times
+
+
+async def _times(ways: Mapping[str, Callable[[int], Awaitable[Any]]], size: int, rounds: int) -> Times:
+    answers = [orjson.dumps(await run(size)) for run in ways.values()]
+    assert len(set(answers)) == 1, "they do not answer the same"
+    turns = max(1, min(MAX_TURNS, ROWS_A_TURN // size))
+    spent: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, run in ways.items():
+            more = turns if name == "stock" else turns * 5  # the quick ones need more for a clock to see them
+            begun = time.process_time()
+            for _ in range(more):
+                await run(size)
+            spent[name].append((time.process_time() - begun) / more * 1_000)
+    pairs = zip(spent["stock"], spent["ours"], strict=True)
+    others = zip(spent["ours"], spent["by hand"], strict=True)
+    return Times(
+        rows=size,
+        stock=median(spent["stock"]),
+        ours=median(spent["ours"]),
+        by_hand=median(spent["by hand"]),
+        stock_to_ours=median(stock / ours for stock, ours in pairs),
+        ours_to_hand=median(ours / by_hand for ours, by_hand in others),
+    )
+
+
+def _hand_writer(memory: Memory, make: ContextMaker) -> Callable[[int], Awaitable[Any]]:
+    """What somebody would write who knew the query: one call for each relation, and dictionaries."""
+
+    async def run(size: int) -> Any:
+        context: Context = make()
+        rows: list[Opportunity] = _pages[size].records
+        crm, everything = rows[0].crm, context.selection
+        pipelines, users, accounts, contacts = await asyncio.gather(
+            memory.pipelines(),
+            memory.users_by_ids(list({of.owner_ref.local_id: None for of in rows if of.owner_ref}), everything),
+            memory.accounts_by_ids(list({of.account_ref.local_id: None for of in rows if isinstance(of.account_ref, tuple)}), everything),
+            memory.contacts_by_ids(list({ref.local_id: None for of in rows for ref in _refs(of.contact_refs)}), everything),
+        )
+        shown_pipelines = {of.local_id: {"name": of.name} for of in pipelines}
+        shown_stages = {stage.local_id: {"name": stage.name, "order": stage.order} for of in pipelines for stage in of.stages}
+        shown_users: Any = {key: {"name": of.name, "email": of.email} for key, of in _found(users)}
+        shown_accounts: Any = {key: {"name": of.name} for key, of in _found(accounts)}
+        shown_contacts: Any = {key: {"name": of.name, "email": of.email} for key, of in _found(contacts)}
+        shown_crm = {"key": crm}
+        nodes = [
+            {
+                "id": encode("Opportunity", of.ref),
+                "title": of.title,
+                "status": None if of.status is None else of.status.name,
+                "crm": shown_crm,
+                "amount": None if of.amount is None else {"amount": format(of.amount.amount, "f"), "currency": of.amount.currency},
+                "probability": of.probability_percent,
+                "expectedCloseDate": None if of.expected_close_date is None else of.expected_close_date.isoformat(),
+                "pipeline": None if of.pipeline_ref is None else shown_pipelines[of.pipeline_ref.local_id],
+                "stage": None if of.stage_ref is None else shown_stages[of.stage_ref.local_id],
+                "owner": None if of.owner_ref is None else shown_users[of.owner_ref.local_id],
+                "account": shown_accounts[of.account_ref.local_id] if isinstance(of.account_ref, tuple) else None,
+                "contacts": [shown_contacts[ref.local_id] for ref in _refs(of.contact_refs)],
+            }
+            for of in rows
+        ]
+        return {"opportunities": {"nodes": nodes}}
+
+    return run
+
+
+def _refs(refs: Any) -> Any:
+    return refs
+
+
+def _found(found: Any) -> Any:
+    return found.items()
+
+
+def shown(times: Sequence[Times]) -> str:
+    lines = [f"{'rows':>6} {'stock ms':>9} {'ours ms':>9} {'by hand ms':>10} {'stock/ours':>11} {'ours/hand':>10}"]
+    lines += [
+        f"{of.rows:>6} {of.stock:>9.3f} {of.ours:>9.3f} {of.by_hand:>10.3f} {of.stock_to_ours:>11.1f} {of.ours_to_hand:>10.1f}"
+        for of in times
+    ]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Time the execution of the board over rows in memory.")
+    parser.add_argument("--rounds", type=int, default=9)
+    given = parser.parse_args()
+    print(shown(asyncio.run(measure(rounds=given.rounds))))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

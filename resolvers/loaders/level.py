@@ -1,0 +1,280 @@
+"""A DataLoader that also loads all keys of a level at once: one wait for all of them, and still a value or an error for each.
+
+A level and single loads share everything: what is known, what is under way, and what of one tick becomes one batch. Nobody who waits
+can end what others wait for, because each has a wait of his own.
+"""
+
+from asyncio import Future, Task, get_running_loop
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from aiodataloader import DataLoader
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+BatchFunction = Callable[[list[K]], Coroutine[Any, Any, list[V]]]
+
+
+class _Batch:
+    """Keys that are asked for together, and who waits for them."""
+
+    __slots__ = ("failure", "forgotten", "is_sent", "keys", "levels", "loads", "remaining", "results", "tasks")
+
+    def __init__(self) -> None:
+        self.keys: dict[Any, Any] = {}  # by cache key, in the order of asking
+        self.results: dict[Any, Any] = {}
+        self.forgotten: set[Any] = set()
+        self.loads: dict[Any, list[Future[Any]]] = {}
+        self.levels: list[_Level] = []
+        self.tasks: list[Task[None]] = []
+        self.remaining = 0
+        self.is_sent = False
+
+
+class _Level:
+    """One wait for many keys, which may be spread over several batches."""
+
+    __slots__ = ("batches", "cache_keys", "future", "keys", "remaining")
+
+    def __init__(self, future: "Future[Any]", keys: Sequence[Any], cache_keys: Sequence[Any]) -> None:
+        self.future = future
+        self.keys = keys
+        self.cache_keys = cache_keys
+        self.batches: list[_Batch] = []
+        self.remaining = 0
+
+    def wait_for(self, batch: _Batch) -> None:
+        if batch not in self.batches:
+            self.batches.append(batch)
+            batch.levels.append(self)
+            self.remaining += 1
+
+
+class LevelLoader(DataLoader[K, V]):
+    """Loads by key, one by one or by the level.
+
+    Equal keys of one batch are asked once, also where nothing is cached. A batch that fails as a whole fails its keys, which are asked
+    anew by whoever loads them later; an error for one key is kept like a value.
+
+    Args:
+        batch_load_fn: Gives a value or an error for each key, in their order; may be a method instead.
+        batch: Whether keys of one tick are asked together.
+        max_batch_size: Number of keys of one batch; more become several batches at once.
+        cache: Whether what was loaded is kept.
+        get_cache_key: Tells what two keys that mean the same have in common.
+    """
+
+    def __init__(
+        self,
+        batch_load_fn: "BatchFunction[K, V] | None" = None,
+        *,
+        batch: bool | None = None,
+        max_batch_size: int | None = None,
+        cache: bool | None = None,
+        get_cache_key: Callable[[K], Hashable] | None = None,
+    ) -> None:
+        # What DataLoader does when it is made, without its checks: loaders are made anew for every operation.
+        self.loop = get_running_loop()
+        self._is_plain = get_cache_key is None
+        self.get_cache_key: Any = _same if get_cache_key is None else get_cache_key
+        if batch_load_fn is not None:
+            self.batch_load_fn = batch_load_fn
+        if batch is not None:
+            self.batch = batch
+        if max_batch_size is not None:
+            self.max_batch_size = max_batch_size
+        if cache is not None:
+            self.cache = cache
+        self._known: dict[Any, Any] = {}
+        self._batches: list[_Batch] = []
+
+    def load(self, key: K) -> "Future[V]":
+        if key is None:
+            raise TypeError("The loader.load() function must be called with a value, but got: None.")
+        cache_key: Any = key if self._is_plain else self.get_cache_key(key)
+        future: Future[V] = self.loop.create_future()
+        if cache_key in self._known:
+            _settle(future, self._known[cache_key])
+            return future
+        batch = self._under_way(cache_key)
+        if batch is None:
+            batch = self._next()
+            batch.keys[cache_key] = key
+        batch.loads.setdefault(cache_key, []).append(future)
+        self._send_soon(batch)
+        return future
+
+    def load_level(self, keys: Sequence[K]) -> "Future[dict[K, V | Exception]]":
+        """Load many keys with one wait, which is over at once when all of them are known. An error is the value of its key."""
+        cache_keys: Sequence[Any] = keys if self._is_plain else [self.get_cache_key(key) for key in keys]
+        level = _Level(self.loop.create_future(), keys, cache_keys)
+        known = self._known
+        missing = [cache_key for cache_key in cache_keys if cache_key not in known] if known else cache_keys
+        if missing and self._batches:
+            missing = self._join_batches(level, missing)
+        if missing:
+            batch = self._next()
+            if self._is_plain:
+                batch.keys.update(zip(missing, missing, strict=True))
+            else:
+                first_keys = dict(zip(reversed(cache_keys), reversed(keys), strict=True))
+                batch.keys.update((cache_key, first_keys[cache_key]) for cache_key in missing)
+            level.wait_for(batch)
+            self._send_soon(batch)
+        if not level.remaining:
+            self._finish_level(level)
+        return level.future
+
+    def clear(self, key: K) -> "LevelLoader[K, V]":
+        cache_key: Any = self.get_cache_key(key)
+        self._known.pop(cache_key, None)
+        for batch in self._batches:
+            if batch.is_sent and cache_key in batch.keys:
+                batch.forgotten.add(cache_key)
+        return self
+
+    def clear_all(self) -> "LevelLoader[K, V]":
+        self._known.clear()
+        for batch in self._batches:
+            if batch.is_sent:
+                batch.forgotten.update(batch.keys)
+        return self
+
+    def prime(self, key: K, value: "V | Exception") -> "LevelLoader[K, V]":
+        """Keep a value, or an error, unless the key is known or asked for already."""
+        cache_key: Any = self.get_cache_key(key)
+        if self.cache and cache_key not in self._known and self._under_way(cache_key) is None:
+            self._known[cache_key] = value
+        return self
+
+    def _under_way(self, cache_key: Any) -> "_Batch | None":
+        for batch in self._batches:
+            if cache_key in batch.keys and cache_key not in batch.forgotten and (self.cache or not batch.is_sent):
+                return batch
+        return None
+
+    def _join_batches(self, level: _Level, missing: Sequence[Any]) -> list[Any]:
+        """Let the level wait for the batches that hold some of its keys, and give the keys that none holds."""
+        left: list[Any] = []
+        for cache_key in missing:
+            batch = self._under_way(cache_key)
+            if batch is None:
+                left.append(cache_key)
+            else:
+                level.wait_for(batch)
+        return left
+
+    def _next(self) -> _Batch:
+        """The batch that is yet to be sent."""
+        if self._batches and not self._batches[-1].is_sent:
+            return self._batches[-1]
+        batch = _Batch()
+        self._batches.append(batch)
+        return batch
+
+    def _send_soon(self, batch: _Batch) -> None:
+        if batch.remaining:
+            return
+        batch.remaining = 1
+        if self.batch:
+            # As late as DataLoader sends, so that what one tick makes others ask for still joins.
+            self.loop.call_soon(self.loop.call_soon, self._send, batch)
+        else:
+            self._send(batch)
+
+    def _send(self, batch: _Batch) -> None:
+        batch.is_sent = True
+        cache_keys, keys = list(batch.keys), list(batch.keys.values())
+        size = (self.max_batch_size or len(keys)) if self.batch else 1
+        chunks = [slice(start, start + size) for start in range(0, len(keys), size)]
+        batch.remaining = len(chunks)
+        batch.tasks = [self.loop.create_task(self.dispatch_queue_batch(batch, cache_keys[chunk], keys[chunk])) for chunk in chunks]
+
+    async def dispatch_queue_batch(self, batch: _Batch, cache_keys: list[Any], keys: list[K]) -> None:
+        """Ask for keys of a batch and answer who waits for them; named like DataLoader's own, so that tasks of both are found alike."""
+        is_kept = bool(self.cache)
+        try:
+            values = await self._values(keys)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is for those who wait
+            values = [error] * len(keys)
+            is_kept = False
+        except BaseException:
+            self._abandon(batch)
+            raise
+        found = dict(zip(cache_keys, values, strict=True))
+        batch.results.update(found)
+        if is_kept:
+            if batch.forgotten:
+                found = {cache_key: value for cache_key, value in found.items() if cache_key not in batch.forgotten}
+            self._known.update(found)
+        batch.remaining -= 1
+        if not batch.remaining:
+            self._batches.remove(batch)
+        self._answer(batch, cache_keys)
+
+    def _answer(self, batch: _Batch, cache_keys: list[Any]) -> None:
+        """End the waits for these keys, and for the whole batch with its last keys."""
+        if batch.loads:
+            for cache_key in cache_keys:
+                for future in batch.loads.get(cache_key, ()):
+                    _settle(future, batch.results[cache_key])
+        if not batch.remaining:
+            for level in batch.levels:
+                level.remaining -= 1
+                if not level.remaining:
+                    self._finish_level(level)
+
+    async def _values(self, keys: list[K]) -> list[Any]:
+        """The values of keys.
+
+        Raises:
+            TypeError: There are not as many values as keys.
+        """
+        values: Any = await self.batch_load_fn(keys)
+        if not isinstance(values, Iterable):
+            raise TypeError(f"A batch function must return a value for each key, but returned {type(values).__name__}.")
+        listed: list[Any] = list(values)  # pyright: ignore[reportUnknownArgumentType]  # whatever the batch function gives
+        if len(listed) != len(keys):
+            raise TypeError(f"A batch function must return a value for each key, but returned {len(listed)} values for {len(keys)} keys.")
+        return listed
+
+    def _finish_level(self, level: _Level) -> None:
+        if level.future.done():  # its waiter is gone
+            return
+        known = self._known
+        try:
+            found = dict(zip(level.keys, map(known.__getitem__, level.cache_keys), strict=True))
+        except KeyError:  # nothing is kept, or it was forgotten meanwhile
+            results: dict[Any, Any] = {}
+            for batch in level.batches:
+                results.update(batch.results)
+            found = {
+                key: results[cache_key] if cache_key in results else known[cache_key]
+                for key, cache_key in zip(level.keys, level.cache_keys, strict=True)
+            }
+        level.future.set_result(found)
+
+    def _abandon(self, batch: _Batch) -> None:
+        """End all waits for a batch that was cancelled itself: nobody will answer them."""
+        if batch in self._batches:
+            self._batches.remove(batch)
+        for futures in batch.loads.values():
+            for future in futures:
+                future.cancel()
+        for level in batch.levels:
+            level.future.cancel()
+
+
+def _same(key: Any) -> Any:
+    return key
+
+
+def _settle(future: "Future[Any]", value: Any) -> None:
+    if future.done():  # its waiter is gone
+        return
+    if isinstance(value, Exception):
+        future.set_exception(value)
+        future.exception()  # so that nobody is told of it when no one looks
+    else:
+        future.set_result(value)

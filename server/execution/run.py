@@ -1,0 +1,237 @@
+"""One execution of a plan: level by level over distinct objects, and no branch waits for a slower one.
+
+Everything that needs no waiting is resolved at once, so that all relations of a level are asked for in the same tick. What arrives later
+goes on from where it was asked for. Nothing is shown before everything is there; then it is shown from the leaves up.
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from server.execution.core import assume_not_awaitable
+from server.execution.plan import Arrival, ObjectPlan, Plan, Step
+from server.execution.steps import NOT_FOUND, Awaited, Failure
+
+if TYPE_CHECKING:
+    from server.execution.executor import BreadthFirstExecutor
+
+
+class Level:
+    """The objects met at one place of the operation, and the values of their fields.
+
+    Attributes:
+        by_id: The distinct objects by their ids; it keeps them alive, so that ids stay theirs.
+        columns: For each field the values, in the order of the objects.
+        awaited: What had to be awaited, by field and object.
+        loaded: The records of each relation by their refs.
+        shown: What is shown of each object, by its id.
+    """
+
+    __slots__ = ("_positions", "awaited", "by_id", "columns", "loaded", "objects", "shown")
+
+    def __init__(self, width: int) -> None:
+        self.by_id: dict[int, Any] = {}
+        self.columns: list[list[Any]] = [[] for _ in range(width)]
+        self.awaited: dict[tuple[int, int], Awaited] = {}
+        self.loaded: dict[int, dict[Any, Any]] = {}
+        self.objects: list[Any] = []
+        self.shown: dict[int, Any] = {}
+        self._positions: dict[int, int] = {}
+
+    def value_of(self, index: int, source: Any) -> Any:
+        """The value of a field that was found for an object, or NOT_FOUND."""
+        if len(self._positions) != len(self.by_id):
+            self._positions = {key: position for position, key in enumerate(self.by_id)}
+        position = self._positions.get(id(source))
+        column = self.columns[index]
+        return NOT_FOUND if position is None or position >= len(column) else column[position]
+
+
+class ContextInfo:
+    """As much of a resolver's info as declared fields read."""
+
+    __slots__ = ("context",)
+
+    def __init__(self, context: Any) -> None:
+        self.context = context
+
+
+class Run:
+    """Resolves a plan, and shows what was found.
+
+    Attributes:
+        is_flawed: Whether something was found that makes for an error.
+        pending: Number of waits.
+        can_wait: Whether there is an event loop to wait in, and whoever executes the operation means to.
+    """
+
+    def __init__(self, executor: "BreadthFirstExecutor", plan: Plan) -> None:
+        self.executor = executor
+        self.plan = plan
+        self.levels = [Level(len(of.steps)) for of in plan.objects]
+        self.info = ContextInfo(executor.context_value)
+        self.is_flawed = False
+        self.pending = 0
+        predicate: Any = executor
+        self.can_wait = predicate.is_awaitable is not assume_not_awaitable and _is_running()
+        self._is_over = False
+        self._is_cancelled = False
+        self._arrived: list[Arrival] = []
+        self._idle: asyncio.Future[None] | None = None
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    def begin(self) -> None:
+        """Resolve everything that needs no waiting.
+
+        Raises:
+            FlawError: The quick way ends here; so does any other exception.
+        """
+        root = self.executor.root_value
+        self.enter(self.plan.root, {id(root): root})
+
+    def enter(self, plan: ObjectPlan, distinct: dict[int, Any]) -> None:
+        """Resolve objects that were not met before at this place."""
+        level = self.levels[plan.number]
+        if level.by_id:
+            distinct = {key: value for key, value in distinct.items() if key not in level.by_id}
+            if not distinct:
+                return
+        level.by_id.update(distinct)
+        objects = list(distinct.values())
+        for step in plan.active:
+            step.resolve(self, level, objects)
+
+    def info_of(self, step: Step) -> Any:
+        nodes = [details.node for details in step.details]
+        executor: Any = self.executor
+        return executor.build_resolve_info(step.definition, nodes, step.owner.object_type, step.path)
+
+    def wait(self, arrival: Arrival) -> None:
+        """Wait for a value, together with others that arrive in the same tick."""
+        self.pending += 1
+        future: asyncio.Future[Any] = arrival.future
+        if isinstance(future, asyncio.Task):
+            self._tasks.append(future)
+        future.add_done_callback(partial(self._note, arrival))
+
+    def wait_for_level(self, future: "asyncio.Future[Any]", then: Callable[[Any], None]) -> None:
+        self.pending += 1
+        future.add_done_callback(partial(self._go_on, then))
+
+    async def until_idle(self) -> None:
+        """Wait until nothing is to be waited for any more, or the quick way has ended.
+
+        Raises:
+            CancelledError: What was waited for was cancelled.
+        """
+        if self._is_cancelled:
+            raise asyncio.CancelledError
+        if self.pending and not self._is_over:
+            self._idle = asyncio.get_running_loop().create_future()
+            await self._idle
+
+    def stop(self) -> None:
+        """Go on with nothing that arrives from now on."""
+        self._is_over = True
+
+    async def end(self) -> None:
+        """Leave nothing under way that belongs to this run alone."""
+        self._is_over = True
+        left = [task for task in self._tasks if not task.done()]
+        if left:
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+
+    def shown(self) -> dict[str, Any]:
+        """What is shown of the whole operation.
+
+        Raises:
+            FlawError: There is something that makes for an error; so does any other exception.
+        """
+        for plan in reversed(self.plan.objects):
+            level = self.levels[plan.number]
+            if level.by_id:
+                level.objects = list(level.by_id.values())
+                rows = plan.complete(self, level) if plan.complete is not None else completed(plan, self, level)
+                level.shown = dict(zip(level.by_id, rows, strict=True))
+        (data,) = self.levels[self.plan.root.number].shown.values()
+        return cast("dict[str, Any]", data)
+
+    def _note(self, arrival: Arrival, future: "asyncio.Future[Any]") -> None:
+        error = None if future.cancelled() else future.exception()  # looked at in any case, so that nobody is told that no one did
+        if self._is_over:
+            return
+        if error is not None and arrival.is_required:
+            self._break_off()  # it takes more than its own place: what else is awaited may not be needed any more
+            return
+        if not self._arrived:
+            asyncio.get_running_loop().call_soon(self._take_in)
+        self._arrived.append(arrival)
+
+    def _take_in(self) -> None:
+        """Go on with everything that has arrived, field by field."""
+        if self._is_over:
+            return
+        arrived, self._arrived = self._arrived, []
+        self.pending -= len(arrived)
+        by_step: dict[tuple[int, int], list[Arrival]] = {}
+        for arrival in arrived:
+            if arrival.future.cancelled():
+                self._give_up()
+                return
+            error = arrival.future.exception()
+            self.is_flawed = self.is_flawed or error is not None
+            arrival.values[arrival.position] = arrival.future.result() if error is None else Failure(error)
+            by_step.setdefault((arrival.step.owner.number, arrival.step.index), []).append(arrival)
+        self._advance(partial(self._arrive, list(by_step.values())))
+
+    def _arrive(self, by_step: list[list[Arrival]]) -> None:
+        for of_step in by_step:
+            of_step[0].step.arrive(self, of_step)
+
+    def _go_on(self, then: Callable[[Any], None], future: "asyncio.Future[Any]") -> None:
+        if self._is_over:
+            return
+        self.pending -= 1
+        if future.cancelled():
+            self._give_up()
+        else:
+            self._advance(partial(then, future.result()))
+
+    def _advance(self, go_on: Callable[[], None]) -> None:
+        try:
+            go_on()
+        except Exception:  # noqa: BLE001  # graphql-core will find it again and say what it means
+            self._break_off()
+            return
+        if not self.pending:
+            self._wake()
+
+    def _break_off(self) -> None:
+        self.is_flawed = self._is_over = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+
+    def _give_up(self) -> None:
+        """End as who waited for the cancelled one would end."""
+        self._is_over = self._is_cancelled = True
+        if self._idle is not None:
+            self._idle.cancel()
+
+
+def completed(plan: ObjectPlan, run: Run, level: Level) -> list[dict[str, Any]]:
+    """What is shown of the objects of a level."""
+    if not plan.steps:
+        return [{} for _ in level.objects]
+    names = [step.name for step in plan.steps]
+    columns = [step.complete(run, level) for step in plan.steps]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _is_running() -> bool:
+    return asyncio._get_running_loop() is not None  # noqa: SLF001  # the public way raises an exception

@@ -1,0 +1,314 @@
+"""The kinds of fields: where the values of each come from."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache, partial
+from itertools import chain, repeat
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final
+
+from resolvers.relation import FieldPlan
+from server.execution.core import get_argument_values
+from server.execution.leaves import FlawError
+from server.execution.plan import Arrival, Step
+from vendors.model import UNREAD
+
+if TYPE_CHECKING:
+    from server.execution.run import Level, Run
+
+
+class Failure:
+    """Stands where a resolver has failed instead of giving a value."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+@dataclass(slots=True, eq=False)
+class TypenameStep(Step):
+    """`__typename`."""
+
+    @property
+    def resolves(self) -> bool:
+        return False
+
+    def complete(self, run: "Run", level: "Level") -> list[Any]:
+        del run
+        return [self.owner.object_type.name] * len(level.objects)
+
+
+@dataclass(slots=True, eq=False)
+class ReadStep(Step):
+    """A value that is read off the object, which may be done again at any time."""
+
+    read: Callable[[Any], Any] = attrgetter("")
+    attribute: str | None = None
+
+    @property
+    def resolves(self) -> bool:
+        return self.children is not None
+
+    def resolve(self, run: "Run", level: "Level", objects: list[Any]) -> None:
+        assert self.children is not None
+        values = list(map(self.read, objects))
+        level.columns[self.index] += values
+        self.children.enter(run, self, values)
+
+    def complete(self, run: "Run", level: "Level") -> list[Any]:
+        if self.children is not None:
+            return self.children.complete(run, level.columns[self.index])
+        assert self.complete_all is not None
+        return self.complete_all(list(map(self.read, level.objects)))
+
+
+@dataclass(slots=True, eq=False)
+class CallStep(Step):
+    """A value that a function finds; it is called once for each object, and may give something to await.
+
+    Args:
+        call: Takes the objects and gives an iterator over their values.
+        may_wait: Whether values may have to be awaited.
+    """
+
+    call: "Call" = lambda _run, _step, _objects: iter(())
+    may_wait: bool = True
+
+    def resolve(self, run: "Run", level: "Level", objects: list[Any]) -> None:
+        column = level.columns[self.index]
+        begin = len(column)
+        failed = None
+        try:
+            column += self.call(run, self, objects)  # what was found before a failure stays in the column
+        except Exception as error:  # noqa: BLE001  # whatever a resolver raises is the field's error
+            failed = error
+            column.append(Failure(error))
+        values = column[begin:]
+        if self.may_wait and self._needs_sifting(values):
+            values = self._sifted(run, level, begin, objects)
+        if failed is not None:
+            raise FlawError from failed
+        self._go_on(run, values)
+
+    def arrive(self, run: "Run", arrived: list[Arrival]) -> None:
+        values: list[Any] = []
+        items: list[Any] = []
+        for arrival in arrived:
+            value = arrival.values[arrival.position]
+            if isinstance(value, Failure):
+                continue
+            if arrival.values is arrival.level.columns[self.index]:
+                values.append(self._without_awaitables(run, arrival.level, arrival.position, arrival.source, arrival.future))
+            else:
+                items.append(value)
+        if items:
+            values.append(items)
+        self._go_on(run, values)
+
+    def _go_on(self, run: "Run", values: list[Any]) -> None:
+        if self.may_wait and self.required[0] and any(value is None for value in values):
+            raise FlawError
+        if self.children is not None:
+            self.children.enter(run, self, values)
+
+    def repeated(self, run: "Run", resolve: Callable[..., Any]) -> Callable[..., Any]:
+        level = run.levels[self.owner.number]
+
+        def repeat_result(source: Any, info: Any, **arguments: Any) -> Any:
+            awaited = level.awaited.get((self.index, id(source)))
+            if awaited is not None:
+                return awaited.again()
+            value = level.value_of(self.index, source)
+            if value is NOT_FOUND:
+                return resolve(source, info, **arguments)
+            if isinstance(value, Failure):
+                raise value.error
+            return value
+
+        return repeat_result
+
+    def _needs_sifting(self, values: list[Any]) -> bool:
+        kinds: set[Any] = set(map(type, values))
+        return any(map(is_awaitable_kind, kinds)) or (self.children is not None and not kinds.isdisjoint(LISTS))
+
+    def _sifted(self, run: "Run", level: "Level", begin: int, objects: list[Any]) -> list[Any]:
+        """The values that are there, without those that have to be awaited first, and which the run now waits for."""
+        column = level.columns[self.index]
+        values: list[Any] = []
+        for position, source in zip(range(begin, len(column)), objects, strict=False):
+            value = column[position]
+            if not is_awaitable_kind(value.__class__):
+                if self.children is not None:
+                    value = self._without_awaitables(run, level, position, source)  # it is the same list
+                values.append(value)
+            elif run.can_wait:
+                future = asyncio.ensure_future(value)
+                level.awaited[self.index, id(source)] = Awaited(future)
+                run.wait(Arrival(self, level, column, position, source, future, is_required=self.required[0]))
+            else:
+                raise FlawError
+        return values
+
+    def _without_awaitables(self, run: "Run", level: "Level", position: int, source: Any, awaited: Any = None) -> Any:
+        """The value at a position; of a list only the items that are there, while the run waits for the others."""
+        value = level.columns[self.index][position]
+        if type(value) not in LISTS or not self.children or not has_awaitable(value):
+            return value
+        if self.children.depth != 1 or not run.can_wait:
+            raise FlawError
+        items: list[Any] = [asyncio.ensure_future(item) if is_awaitable_kind(item.__class__) else item for item in value]
+        level.columns[self.index][position] = items
+        level.awaited[self.index, id(source)] = Awaited(awaited, list(items))
+        there: list[Any] = []
+        for number, item in enumerate(items):
+            if isinstance(item, asyncio.Future):
+                run.wait(Arrival(self, level, items, number, source, item, is_required=self.required[1]))
+            else:
+                there.append(item)
+        return there
+
+
+class Awaited:
+    """What a resolver gave to be awaited, for whoever asks it again.
+
+    Args:
+        future: The value that is awaited, if it is.
+        items: The items of the list that it is, if some of them are awaited.
+    """
+
+    __slots__ = ("_future", "_items")
+
+    def __init__(self, future: Any, items: list[Any] | None = None) -> None:
+        self._future = future
+        self._items = items
+
+    def again(self) -> Any:
+        if self._future is None:
+            return self._list()
+        return self._later()
+
+    async def _later(self) -> Any:
+        value = await _shared(self._future)
+        return value if self._items is None else self._list()
+
+    def _list(self) -> list[Any]:
+        return [_shared(item) for item in self._items or ()]
+
+
+@dataclass(slots=True, eq=False)
+class RelationStep(Step):
+    """A declared relation: the records of a whole level are loaded with one wait for each Crm."""
+
+    plan: FieldPlan = field(default_factory=FieldPlan)
+    key: Callable[[Any], Any] = attrgetter("")
+
+    def resolve(self, run: "Run", level: "Level", objects: list[Any]) -> None:
+        keys = list(map(self.key, objects))
+        column = level.columns[self.index]
+        begin = len(column)
+        column += keys
+        if self.plan.links and UNREAD in keys:
+            links = run.executor.context_value.loaders.links_by_opportunity
+            for position, (key, record) in enumerate(zip(keys, objects, strict=True), begin):
+                if key is UNREAD:
+                    run.wait(Arrival(self, level, column, position, record, links.load(record)))
+            keys = [key for key in keys if key is not UNREAD]
+        self._load(run, level, keys)
+
+    def arrive(self, run: "Run", arrived: list[Arrival]) -> None:
+        """Go on with the keys that links have told."""
+        keys: list[Any] = []
+        for arrival in arrived:
+            links = arrival.values[arrival.position]
+            if isinstance(links, Failure):
+                continue
+            found = None if links is None else self.key(links)
+            arrival.values[arrival.position] = found
+            keys.append(found)
+        self._load(run, arrived[0].level, keys)
+
+    def complete(self, run: "Run", level: "Level") -> list[Any]:
+        assert self.children is not None
+        shown = self.children.shown(run)
+        by_ref = {ref: shown[id(record)] for ref, record in level.loaded[self.index].items()}
+        column = level.columns[self.index]
+        if self.plan.many:
+            if self.children.required[0] and None in column:
+                raise FlawError
+            return [None if refs is None else [by_ref[ref] for ref in refs] for refs in column]
+        if not self.children.required[0]:
+            by_ref[None] = None
+        return [by_ref[ref] for ref in column]
+
+    def _load(self, run: "Run", level: "Level", keys: list[Any]) -> None:
+        refs = dict.fromkeys(chain.from_iterable(filter(None, keys)) if self.plan.many else keys)
+        refs.pop(None, None)
+        loaded = level.loaded.setdefault(self.index, {})
+        asked = [ref for ref in refs if ref not in loaded] if loaded else list(refs)
+        if not asked:
+            return
+        loaded.update(dict.fromkeys(asked))
+        loader: Any = getattr(run.executor.context_value.loaders, self.plan.loader or "")
+        for of_crm, future in loader.load_level(asked):
+            if future.done() and not future.cancelled():
+                self._loaded(run, level, of_crm, future.result())
+            else:
+                run.wait_for_level(future, partial(self._loaded, run, level, of_crm))
+
+    def _loaded(self, run: "Run", level: "Level", refs: Sequence[Any], found: dict[str, Any]) -> None:
+        records = list(found.values())
+        if any(issubclass(kind, Exception) for kind in set(map(type, records))):
+            run.is_flawed = True
+            records = [record for record in records if not isinstance(record, Exception)]
+        else:
+            level.loaded[self.index].update(zip(refs, records, strict=True))
+        assert self.children is not None
+        self.children.enter(run, self, [records] if self.children.depth else records)
+
+
+Call = Callable[["Run", Step, Sequence[Any]], Any]
+NOT_FOUND: Final = object()
+LISTS: Final = frozenset({list, tuple})
+
+
+@cache
+def is_awaitable_kind(kind: Any) -> bool:
+    """Whether values of a class have to be awaited."""
+    return hasattr(kind, "__await__")
+
+
+def has_awaitable(values: Sequence[Any]) -> bool:
+    return any(map(is_awaitable_kind, set(map(type, values))))
+
+
+def computed(function: Callable[[Any], Any]) -> Call:
+    """Call a function with each object."""
+    return lambda _run, _step, objects: map(function, objects)
+
+
+def contextual(function: Callable[[Any, Any], Any]) -> Call:
+    """Call a function with each object and the operation's context."""
+    return lambda run, _step, objects: map(function, objects, repeat(run.info))
+
+
+def resolved(run: "Run", step: Step, objects: Sequence[Any]) -> Any:
+    """Call the field's resolver as graphql-core does; its info tells the whole path of objects that are in no list."""
+    executor = run.executor
+    node = step.details[0].node
+    arguments: dict[str, Any] = {}
+    if step.definition.args or node.arguments:
+        values = step.details[0].fragment_variable_values
+        arguments = get_argument_values(step.definition, node, executor.variable_values, values, executor.hide_suggestions)
+    resolve = step.definition.resolve or executor.field_resolver
+    info = run.info_of(step)
+    return (resolve(source, info, **arguments) for source in objects)
+
+
+def _shared(value: Any) -> Any:
+    """The value; a future so that it is not cancelled with one of several who wait for it."""
+    future: Any = value
+    if isinstance(value, asyncio.Future) and not future.done():
+        return asyncio.shield(future)
+    return future

@@ -1,0 +1,153 @@
+"""No branch waits for a slower one, what is loaded is loaded together, and requests share nothing but plans."""
+
+import asyncio
+from typing import Any
+
+import orjson
+import pytest
+
+from bench.company import Reply, memory_crm, memory_of
+from resolvers.node_id import encode
+from server.execution.executor import executor_class
+from server.execution.plans import Plans, Way
+from tests.execution.both_ways import STOCK, Bench
+from tests.execution.conftest import SCHEMA
+from vendors.model import Ref
+from vendors.registry import Crm
+
+Found = dict[str, Any]
+
+
+class Gates:
+    """Holds the answers of some operations back until the test lets them go."""
+
+    def __init__(self, *held: tuple[str, str]) -> None:
+        self.held = {of: asyncio.Event() for of in held}
+        self.asked: list[tuple[str, str]] = []
+
+    def __call__(self, crm: Crm) -> Reply:
+        async def reply(operation: str, found: Found) -> Found:
+            self.asked.append((crm.key, operation))
+            if (crm.key, operation) in self.held:
+                await self.held[crm.key, operation].wait()
+            return found
+
+        return reply
+
+    async def until(self, *expected: tuple[str, str]) -> None:
+        async with asyncio.timeout(5):
+            while not set(expected) <= set(self.asked):  # noqa: ASYNC110  # nobody announces it
+                await asyncio.sleep(0)
+
+
+DEEP = """{ opportunities(first: 24) { nodes {
+  owner { name } account { owner { name } parent { name } } primaryContact { account { name } } pipeline { name } } } }"""
+
+
+@pytest.mark.parametrize("executor", ["stock", "ours"])
+async def test_a_slow_relation_keeps_no_sibling_from_going_on(bench: Bench, executor: str) -> None:
+    gates = Gates(("a", "users"), ("a", "pipelines"), ("b", "users"), ("b", "pipelines"))
+    bench.reply = gates
+
+    task = asyncio.create_task(bench.outcome(DEEP, STOCK if executor == "stock" else executor_class(bench.plans)))
+    await gates.until(("a", "users"), ("a", "accounts"), ("a", "contacts"))
+    for _ in range(30):
+        await asyncio.sleep(0)
+
+    assert memory_of(bench.crms[0]).calls.count(("users", ())) == 0
+    asked = [operation for key, operation in gates.asked if key == "a"]
+    assert asked.count("accounts") >= 2  # the parents and the contacts' accounts were asked for while users still hang
+    for gate in gates.held.values():
+        gate.set()
+    assert (await task).errors == frozenset()
+
+
+@pytest.mark.parametrize("executor", ["stock", "ours"])
+async def test_a_slow_crm_keeps_no_other_crm_from_going_on(bench: Bench, executor: str) -> None:
+    gates = Gates(("b", "accounts"))
+    bench.reply = gates
+
+    text = "{ opportunities(first: 24) { nodes { account { owner { name } } } } }"
+    task = asyncio.create_task(bench.outcome(text, STOCK if executor == "stock" else executor_class(bench.plans)))
+    await gates.until(("b", "accounts"), ("a", "users"))
+
+    assert ("b", "users") not in gates.asked
+    gates.held["b", "accounts"].set()
+    assert (await task).errors == frozenset()
+
+
+async def test_all_relations_of_a_level_are_asked_for_before_any_answers(bench: Bench) -> None:
+    held = [("a", operation) for operation in ("users", "accounts", "contacts", "pipelines")]
+    gates = Gates(*held)
+    bench.reply = gates
+
+    task = asyncio.create_task(bench.outcome(DEEP, executor_class(bench.plans)))
+    await gates.until(*held)
+
+    for gate in gates.held.values():
+        gate.set()
+    assert (await task).errors == frozenset()
+
+
+async def test_requests_share_plans_and_nothing_else() -> None:
+    plans = Plans()
+    first, second = (
+        Bench(SCHEMA, [memory_crm("a", opportunities=size), memory_crm("b", opportunities=size, links=True)], plans) for size in (3, 9)
+    )
+    executor = executor_class(plans)
+
+    alone = [await each.outcome(DEEP, executor) for each in (first, second)]
+    together = await asyncio.gather(*(each.outcome(DEEP, executor) for each in [first, second] * 5))
+
+    assert len(plans) == 1
+    assert plans.gone == {Way.QUICK: 12}
+    assert [outcome.data for outcome in together] == [outcome.data for outcome in alone] * 5
+
+
+async def test_whoever_changes_an_answer_changes_no_other_answer(bench: Bench) -> None:
+    executor = executor_class(bench.plans)
+    text = "{ opportunities(first: 4) { nodes { owner { name } } } }"
+
+    before = await bench.outcome(text, executor)
+    answer = orjson.loads(before.data)
+    answer["opportunities"]["nodes"][0]["owner"]["name"] = "somebody else"
+
+    assert (await bench.outcome(text, executor)).data == before.data
+
+
+async def test_equal_relations_and_aliases_are_one_call_for_each_crm(bench: Bench) -> None:
+    text = "{ opportunities(first: 24) { nodes { a: owner { name } b: owner { email } c: updatedBy { id } } } }"
+
+    ours, way = await bench.same(text)
+
+    assert way is Way.QUICK
+    assert ours.batches == {("a", "list opportunities"): 1, ("b", "list opportunities"): 1, ("a", "users"): 1, ("b", "users"): 1}
+
+
+@pytest.mark.parametrize("after", range(1, 32, 3))
+async def test_cancelling_at_any_moment_leaves_nothing_behind(bench: Bench, after: int) -> None:
+    def slow(_: Crm) -> Reply:
+        async def reply(operation: str, found: Found) -> Found:
+            del operation
+            for _ in range(3):
+                await asyncio.sleep(0)
+            return found
+
+        return reply
+
+    bench.reply = slow
+    fields = "... on Opportunity { owner { name } account { owner { name } } amount { currency } accountName contacts { account { id } } }"
+    ids = [encode("Opportunity", Ref(crm, str(number))) for crm in "ab" for number in range(12)]
+    running = bench.outcome(f"query($ids: [ID!]!) {{ nodes(ids: $ids) {{ {fields} }} }}", executor_class(bench.plans), {"ids": ids})
+    task = asyncio.create_task(running)
+    for _ in range(after):
+        await asyncio.sleep(0)
+    task.cancel()
+
+    (result,) = await asyncio.gather(task, return_exceptions=True)
+
+    # Nothing is left but batches, which belong to the context of the operation; here nobody ends it, so that they answer.
+    assert isinstance(result, asyncio.CancelledError)
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    assert all("dispatch_queue_batch" in repr(task) for task in left)
+    await asyncio.gather(*left)

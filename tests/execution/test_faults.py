@@ -1,0 +1,208 @@
+"""Whatever goes wrong, our executor answers what graphql-core answers, and asks nobody twice."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import orjson
+import pytest
+
+from bench.company import Reply
+from server.execution.executor import executor_class
+from server.execution.plans import Way
+from tests.execution.both_ways import STOCK, Bench
+from tests.execution.test_executor import BOARD, IDS
+from vendors.errors import UnavailableError
+from vendors.model import Money
+from vendors.registry import Crm
+
+Found = dict[str, Any]
+Spoil = Callable[[Found], Found]
+
+ALL = """{ opportunities(first: 24) { nodes { id title amount { amount currency } stage { name order } owner { name email }
+  account { name owner { name } } contacts { id name account { name } } expectedRevenue { amount } accountName } } }"""
+
+
+def spoiling(crm_key: str, operation: str, spoil: Spoil) -> Callable[[Crm], Reply]:
+    """Let one operation of one Crm go wrong."""
+
+    def make(crm: Crm) -> Reply:
+        async def reply(asked: str, found: Found) -> Found:
+            return spoil(dict(found)) if (crm.key, asked) == (crm_key, operation) else found
+
+        return reply
+
+    return make
+
+
+def failing(found: Found) -> Found:
+    del found
+    raise UnavailableError("It is down.", crm="a")
+
+
+def breaking(found: Found) -> Found:
+    del found
+    raise ZeroDivisionError("a defect")
+
+
+def some(found: Found) -> list[str]:
+    """Keys that are chosen by themselves, and not by what they happen to be asked together with."""
+    return [key for key in found if key.endswith("4")]
+
+
+def one_error(found: Found) -> Found:
+    return found | {key: UnavailableError(f"No {key}.", crm="a") for key in some(found)}
+
+
+def without_one(found: Found) -> Found:
+    return {key: record for key, record in found.items() if key not in some(found)}
+
+
+def of_one(**changes: Any) -> Spoil:
+    return lambda found: found | {key: replace(found[key], **changes) for key in some(found)}
+
+
+def another_class(found: Found) -> Found:
+    return found | {key: object() for key in some(found)}
+
+
+FAULTS = {
+    "a vendor's users fail": ("users", failing),
+    "a defect in reading accounts": ("accounts", breaking),
+    "one contact fails": ("contacts", one_error),
+    "one account is missing": ("accounts", without_one),
+    "all links fail": ("links", failing),
+    "one record's links fail": ("links", one_error),
+    "pipelines fail": ("pipelines", failing),
+    "a null where none may be": ("list opportunities", of_one(title=None)),
+    "a text that is a number": ("list opportunities", of_one(title=7)),
+    "a text that is a list": ("list opportunities", of_one(title=["x"])),
+    "an exception as a value": ("list opportunities", of_one(title=ValueError("odd"))),
+    "an exception instead of an object": ("list opportunities", of_one(amount=ValueError("odd"))),
+    "an object of another class": ("list opportunities", of_one(amount="EUR 7")),
+    "a user with no such name": ("users", of_one(name={"first": 1})),
+    "a record of another class": ("users", another_class),
+    "a list that is none": ("list opportunities", of_one(contact_refs=7)),
+    "a ref that is none": ("list opportunities", of_one(owner_ref="7")),
+    "an enum with another value": ("list opportunities", of_one(probability_origin="nowhere")),
+    "a computed field that fails": ("list opportunities", of_one(expected_revenue=None, probability_percent="many")),
+}
+
+
+@pytest.mark.parametrize("key", ["a", "b"])
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+async def test_a_fault_shows_as_graphql_core_shows_it(bench: Bench, fault: tuple[str, Spoil], key: str) -> None:
+    bench.reply = spoiling(key, *fault)
+
+    stock, ours, way = await bench.both(ALL)
+
+    assert ours.data == stock.data
+    assert ours.errors == stock.errors
+    assert way in {Way.REPEATED, Way.QUICK}
+    if fault[0] != "list opportunities":
+        assert ours.batches <= stock.batches
+        assert ours.asked == stock.asked
+
+
+async def test_a_fault_makes_for_an_error_at_all(bench: Bench) -> None:
+    bench.reply = spoiling("a", "users", failing)
+
+    ours, way = await bench.same(BOARD, {"first": 24})
+
+    assert way is Way.REPEATED
+    assert len(ours.errors) > 5
+    rows = orjson.loads(ours.data)["opportunities"]["nodes"]
+    assert any(row["owner"] is None for row in rows)
+    assert any(row["owner"] is not None for row in rows)
+
+
+async def test_errors_of_roots_leave_the_other_roots(bench: Bench) -> None:
+    text = """{ a: crm(key: "nobody") { label } b: crm(key: "a") { label } c: opportunities(first: -3) { nodes { id } }
+      d: pipelines(crms: ["nobody"]) { name } e: node(id: "nonsense") { id } crms { key } }"""
+
+    ours, way = await bench.same(text)
+
+    assert way is Way.REPEATED
+    assert len(ours.errors) == 4
+    assert orjson.loads(ours.data)["b"] == {"label": "In memory a"}
+
+
+async def test_an_error_in_a_root_that_may_not_be_null_takes_everything(bench: Bench) -> None:
+    text = "query($ids: [ID!]!) { crms { key } nodes(ids: $ids) { id } }"
+
+    ours, _ = await bench.same(text, {"ids": ["x"] * 101})
+
+    assert ours.data == b"null"
+    assert len(ours.errors) == 1
+
+
+async def test_a_wrong_id_is_an_error_of_its_item(bench: Bench) -> None:
+    text = "query($ids: [ID!]!) { nodes(ids: $ids) { id ... on Opportunity { owner { name } } } }"
+
+    ours, way = await bench.same(text, {"ids": [IDS[0], "nonsense", IDS[1]]})
+
+    assert way is Way.REPEATED
+    assert [item is None for item in orjson.loads(ours.data)["nodes"]] == [False, True, False]
+
+
+async def test_arguments_that_do_not_fit_are_told_as_always(bench: Bench) -> None:
+    text = 'query($n: Int) { opportunities(first: $n) { nodes { amount { in(currency: "eur") { rate } } } } }'
+
+    ours, way = await bench.same(text, {"n": 4})
+
+    assert way is Way.REPEATED
+    assert ours.errors
+
+
+async def test_a_wrong_variable_is_told_as_always(bench: Bench) -> None:
+    stock = await bench.outcome(BOARD, STOCK, {"first": "x"})
+    ours = await bench.outcome(BOARD, executor_class(bench.plans), {"first": "x"})
+
+    assert ours == stock
+    assert len(ours.errors) == 1
+
+
+async def test_a_failed_crm_is_asked_once(bench: Bench) -> None:
+    bench.reply = spoiling("a", "users", failing)
+
+    stock, ours, _ = await bench.both("{ opportunities(first: 24) { nodes { owner { name } x: owner { id } updatedBy { id } } } }")
+
+    assert ours.asked == stock.asked
+    assert [operation for key, operation, _ in ours.calls if key == "a"] == ["list opportunities", "users"]
+
+
+async def test_an_unusual_amount_is_no_fault(bench: Bench) -> None:
+    bench.reply = spoiling("a", "list opportunities", of_one(amount=Money(amount=Decimal("1E+5"))))
+
+    ours, way = await bench.same("{ opportunities(first: 24) { nodes { amount { amount } } } }")
+
+    assert way is Way.QUICK
+    assert b'"100000"' in ours.data
+
+
+async def test_cancelling_leaves_nothing_under_way(bench: Bench) -> None:
+    begun = asyncio.Event()
+    never = asyncio.Event()
+
+    def waiting(_: Crm) -> Reply:
+        async def reply(operation: str, found: Found) -> Found:
+            if operation in {"users", "contacts", "links"}:
+                begun.set()
+                await never.wait()
+            return found
+
+        return reply
+
+    bench.reply = waiting
+    task = asyncio.create_task(bench.outcome(ALL, executor_class(bench.plans)))
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    batches = [left for left in asyncio.all_tasks() if left is not asyncio.current_task()]
+    for left in batches:  # what loaders have under way is ended by the context of the operation
+        assert "dispatch_queue_batch" in repr(left)
+        left.cancel()
+    await asyncio.gather(*batches, return_exceptions=True)

@@ -1,0 +1,286 @@
+"""A level of keys is one wait, and shares everything with single loads."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from resolvers.loaders.level import LevelLoader
+
+
+class Source:
+    """Answers batches of keys with `v<key>`, when it is let; keys of `errors` fail alone."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Any]] = []
+        self.errors: set[Any] = set()
+        self.failure: Exception | None = None
+        self.gate: asyncio.Event | None = None
+        self.reply: Callable[[list[Any]], Any] = lambda keys: [f"v{key}" for key in keys]
+
+    async def __call__(self, keys: list[Any]) -> list[Any]:
+        self.batches.append(keys)
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.failure is not None:
+            raise self.failure
+        values: Any = self.reply(keys)
+        return [LookupError(f"no {key}") if key in self.errors else value for key, value in zip(keys, values, strict=False)]
+
+
+@pytest.fixture
+def source() -> Source:
+    return Source()
+
+
+def loader_of(source: Source, **options: Any) -> LevelLoader[Any, Any]:
+    return LevelLoader(source.__call__, **options)
+
+
+def shown(level: dict[Any, Any]) -> dict[Any, Any]:
+    return {key: str(value) if isinstance(value, Exception) else value for key, value in level.items()}
+
+
+async def ticks(number: int = 6) -> None:
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+async def test_a_level_is_one_batch_with_the_keys_in_order(source: Source) -> None:
+    loader = loader_of(source)
+
+    assert await loader.load_level([3, 1, 2]) == {3: "v3", 1: "v1", 2: "v2"}
+    assert source.batches == [[3, 1, 2]]
+
+
+async def test_levels_and_loads_of_one_tick_are_one_batch(source: Source) -> None:
+    loader = loader_of(source)
+
+    first, second, single = loader.load_level([1, 2]), loader.load_level([2, 3]), loader.load(4)
+
+    assert await first == {1: "v1", 2: "v2"}
+    assert await second == {2: "v2", 3: "v3"}
+    assert await single == "v4"
+    assert source.batches == [[1, 2, 3, 4]]
+
+
+async def test_what_a_level_loaded_a_single_load_knows(source: Source) -> None:
+    loader = loader_of(source)
+    source.errors.add(2)
+
+    await loader.load_level([1, 2])
+
+    assert await loader.load(1) == "v1"
+    with pytest.raises(LookupError, match="no 2"):
+        await loader.load(2)
+    assert source.batches == [[1, 2]]
+
+
+async def test_what_a_single_load_loaded_a_level_knows(source: Source) -> None:
+    loader = loader_of(source)
+    source.errors.add(2)
+    await loader.load(1)
+    with pytest.raises(LookupError):
+        await loader.load(2)
+
+    level = loader.load_level([1, 2])
+
+    assert level.done()
+    assert shown(level.result()) == {1: "v1", 2: "no 2"}
+    assert source.batches == [[1], [2]]
+
+
+async def test_a_level_joins_what_is_under_way(source: Source) -> None:
+    loader = loader_of(source)
+    source.gate = asyncio.Event()
+    single, level = loader.load(1), loader.load_level([2])
+    await ticks()
+
+    late_level, late_single = loader.load_level([1, 2, 3]), loader.load(2)
+    await ticks()
+    source.gate.set()
+
+    assert await late_level == {1: "v1", 2: "v2", 3: "v3"}
+    assert (await single, await level, await late_single) == ("v1", {2: "v2"}, "v2")
+    assert source.batches == [[1, 2], [3]]
+
+
+async def test_one_failed_key_fails_nobody_else(source: Source) -> None:
+    loader = loader_of(source)
+    source.errors = {2}
+
+    assert shown(await loader.load_level([1, 2, 3])) == {1: "v1", 2: "no 2", 3: "v3"}
+
+
+async def test_a_failed_batch_fails_its_keys_and_is_asked_again_later(source: Source) -> None:
+    loader = loader_of(source)
+    source.failure = OSError("gone")
+    level, single = loader.load_level([1, 2]), loader.load(3)
+
+    assert shown(await level) == {1: "gone", 2: "gone"}
+    with pytest.raises(OSError, match="gone"):
+        await single
+
+    source.failure = None
+    assert await loader.load_level([1, 3]) == {1: "v1", 3: "v3"}
+    assert source.batches == [[1, 2, 3], [1, 3]]
+
+
+@pytest.mark.parametrize("reply", [["one"], ["one", "two", "three"], None])
+async def test_an_answer_of_another_length_fails_the_batch(reply: list[str] | None) -> None:
+    async def batch(keys: list[Any]) -> Any:
+        del keys
+        return reply
+
+    loader: LevelLoader[Any, Any] = LevelLoader(batch)
+
+    level = await loader.load_level([1, 2])
+
+    assert {type(value) for value in level.values()} == {TypeError}
+
+
+async def test_a_batch_keeps_to_its_maximum(source: Source) -> None:
+    loader = loader_of(source, max_batch_size=2)
+
+    assert await loader.load_level([1, 2, 3, 4, 5]) == {key: f"v{key}" for key in range(1, 6)}
+    assert source.batches == [[1, 2], [3, 4], [5]]
+
+
+async def test_without_batching_every_key_is_asked_for_alone(source: Source) -> None:
+    loader = loader_of(source, batch=False)
+
+    assert await loader.load_level([1, 2]) == {1: "v1", 2: "v2"}
+    assert source.batches == [[1], [2]]
+
+
+async def test_without_a_cache_every_level_asks(source: Source) -> None:
+    loader = loader_of(source, cache=False)
+    loader.prime(1, "primed")
+
+    assert await loader.load_level([1, 2]) == {1: "v1", 2: "v2"}
+    assert await loader.load_level([1]) == {1: "v1"}
+    assert await loader.load(1) == "v1"
+    assert source.batches == [[1, 2], [1], [1]]
+
+
+async def test_keys_that_mean_the_same_are_asked_for_once(source: Source) -> None:
+    loader = loader_of(source, get_cache_key=str.lower)
+
+    assert await loader.load_level(["A", "a", "b"]) == {"A": "vA", "a": "vA", "b": "vb"}
+    assert await loader.load("B") == "vb"
+    assert source.batches == [["A", "b"]]
+
+
+async def test_a_primed_key_is_known_and_a_known_key_is_not_primed(source: Source) -> None:
+    loader = loader_of(source)
+    loader.prime(1, "primed").prime(1, "again")
+    loader.prime(2, LookupError("not there"))
+
+    assert shown(await loader.load_level([1, 2])) == {1: "primed", 2: "not there"}
+    assert await loader.load(1) == "primed"
+    assert source.batches == []
+
+
+async def test_a_key_under_way_is_not_primed(source: Source) -> None:
+    loader = loader_of(source)
+    level = loader.load_level([1])
+
+    loader.prime(1, "primed")
+
+    assert await level == {1: "v1"}
+
+
+async def test_a_cleared_key_is_asked_for_again(source: Source) -> None:
+    loader = loader_of(source)
+    await loader.load_level([1, 2])
+
+    loader.clear(1)
+
+    assert await loader.load_level([1, 2]) == {1: "v1", 2: "v2"}
+    loader.clear_all()
+    assert await loader.load(2) == "v2"
+    assert source.batches == [[1, 2], [1], [2]]
+
+
+@pytest.mark.parametrize("everything", [True, False])
+async def test_a_key_cleared_under_way_is_answered_but_not_kept(source: Source, everything: bool) -> None:  # noqa: FBT001
+    loader = loader_of(source)
+    source.gate = asyncio.Event()
+    before = loader.load_level([1, 2])
+    await ticks()
+
+    if everything:
+        loader.clear_all()
+    else:
+        loader.clear(1)
+    source.reply = lambda keys: [f"new{key}" for key in keys]
+    after = loader.load_level([1])
+    await ticks()
+    source.reply = lambda keys: ["new1"] if keys == [1] else ["v1", "v2"]
+    source.gate.set()
+
+    assert await before == {1: "v1", 2: "v2"}
+    assert await after == {1: "new1"}
+    assert await loader.load(1) == "new1"
+
+
+async def test_a_cancelled_waiter_cancels_nothing_that_others_wait_for(source: Source) -> None:
+    loader = loader_of(source)
+    source.gate = asyncio.Event()
+
+    async def wait_for(future: "asyncio.Future[Any]") -> Any:
+        return await future
+
+    leaving = [asyncio.create_task(wait_for(loader.load_level([1, 2]))), asyncio.create_task(wait_for(loader.load(1)))]
+    staying = asyncio.create_task(wait_for(loader.load_level([1, 2]))), asyncio.create_task(wait_for(loader.load(1)))
+    await ticks()
+    for task in leaving:
+        task.cancel()
+    await asyncio.gather(*leaving, return_exceptions=True)
+    source.gate.set()
+
+    assert await staying[0] == {1: "v1", 2: "v2"}
+    assert await staying[1] == "v1"
+    assert all(task.cancelled() for task in leaving)
+    assert await loader.load(2) == "v2"
+    assert source.batches == [[1, 2]]
+
+
+async def test_errors_that_nobody_looks_at_are_no_complaint(source: Source) -> None:
+    loader = loader_of(source)
+    source.errors = {1, 2}
+    loader.load(1)
+    loader.load_level([2])
+    loader.prime(3, LookupError("x"))
+    loader.load(3)
+
+    await ticks(10)
+
+    assert source.batches == [[1, 2]]
+
+
+async def test_a_batch_that_is_cancelled_ends_its_waits(source: Source) -> None:
+    loader = loader_of(source)
+    source.gate = asyncio.Event()
+    level, single = loader.load_level([1]), loader.load(2)
+    await ticks()
+    batch = next(task for task in asyncio.all_tasks() if task is not asyncio.current_task())
+
+    batch.cancel()
+    await ticks()
+
+    assert level.cancelled()
+    assert single.cancelled()
+    source.gate.set()
+    assert await loader.load_level([1, 2]) == {1: "v1", 2: "v2"}
+
+
+async def test_no_key_is_a_mistake(source: Source) -> None:
+    with pytest.raises(TypeError, match="called with a value"):
+        loader_of(source).load(None)
+
+
+async def test_an_empty_level_asks_nobody(source: Source) -> None:
+    assert await loader_of(source).load_level([]) == {}
+    assert source.batches == []
