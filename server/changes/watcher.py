@@ -12,14 +12,14 @@ from typing import Any, Final
 from resolvers.changes import ChangeSource, WatchState
 from resolvers.context import Context
 from resolvers.listing.entries import entries_of
+from server.changes.allowance import Allowance
 from server.changes.funnel import Funnel, Reading
 from server.changes.snapshot import COLUMNS, SELECTION
 from server.changes.store import ChangeStore, Hint
-from vendors.calls import Clock, Deadline, current_deadline, deadline_scope, giving_way, recording
+from vendors.calls import Deadline, current_deadline, deadline_scope, giving_way, recording
 from vendors.capabilities import ListsOpportunities, Page, PageRequest, ReadsOpportunities, supported
 from vendors.changes import PollsOpportunities, Watching
 from vendors.errors import ErrorCode, UnsupportedError, VendorError
-from vendors.limiting import Sleep
 from vendors.model import EVERYTHING, Opportunity, Ref, Selection
 from vendors.registry import Crm
 
@@ -30,38 +30,9 @@ _READ_AT_ONCE: Final = 100
 _FIRST_PAUSE_SECONDS: Final = 1.0
 _LONGEST_PAUSE_SECONDS: Final = 60.0
 _KEPT_EVERY_SECONDS: Final = 10.0
-_HOUR_SECONDS: Final = 3_600.0
-_BURST_HOURS: Final = 1 / 6
 _ROUNDS: Final = 3
 _LOG_SECONDS: Final = 1.0
 _READING_SECONDS: Final = 20.0
-
-
-class Allowance:
-    """The calls that watching may make: so many an hour on the average, and what ten minutes bring at once."""
-
-    def __init__(self, calls_per_hour: float, *, clock: Clock, sleep: Sleep) -> None:
-        self._rate = calls_per_hour / _HOUR_SECONDS
-        self._most = max(1.0, calls_per_hour * _BURST_HOURS)
-        self._left = self._most
-        self._clock = clock
-        self._sleep = sleep
-        self._filled_at = clock()
-
-    async def wait(self) -> None:
-        """Wait until a call may be made."""
-        while (lacking := 1 - self._filled()) > 0:
-            await self._sleep(lacking / self._rate)
-
-    def spend(self, calls: int) -> None:
-        """Count calls that were made."""
-        self._left = self._filled() - calls
-
-    def _filled(self) -> float:
-        now = self._clock()
-        self._left = min(self._most, self._left + (now - self._filled_at) * self._rate)
-        self._filled_at = now
-        return self._left
 
 
 @dataclass(frozen=True, slots=True)

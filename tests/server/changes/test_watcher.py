@@ -13,8 +13,8 @@ from strawberry.types import ExecutionResult
 
 from resolvers.changes import ChangeKind, ChangeSource, Whereabouts
 from resolvers.listing.index import IndexKey
+from server.changes.allowance import Allowance
 from server.changes.snapshot import COLUMNS
-from server.changes.watcher import Allowance
 from server.schema import build_schema
 from tests.contract.conftest import VENDORS
 from tests.contract.test_watching import bare, state_of
