@@ -49,12 +49,16 @@ class Warned:
 
 @dataclass(slots=True)
 class CallRecorder:
-    """Collects the vendor calls, warnings and uses of kept tables of a scope, and passes them on to the scope around it."""
+    """Collects the vendor calls, warnings and uses of kept tables of a scope, and passes them on to the scope around it.
+
+    `kept_since` is the moment, in monotonic seconds, at which the oldest kept table that was used was read; None when none was.
+    """
 
     parent: "CallRecorder | None" = None
     calls: list[VendorCall] = field(default_factory=list[VendorCall])
     warnings: list[Warned] = field(default_factory=list[Warned])
     cache_hits: int = 0
+    kept_since: float | None = None
 
     def add(self, call: VendorCall) -> None:
         self.calls.append(call)
@@ -65,6 +69,11 @@ class CallRecorder:
         self.cache_hits += 1
         if self.parent is not None:
             self.parent.hit()
+
+    def use_kept(self, read_at: float) -> None:
+        self.kept_since = read_at if self.kept_since is None else min(self.kept_since, read_at)
+        if self.parent is not None:
+            self.parent.use_kept(read_at)
 
     def warn(self, warned: Warned) -> None:
         if len(self.warnings) < MAX_WARNINGS and warned not in self.warnings:
@@ -77,6 +86,7 @@ class CallRecorder:
         self.calls.clear()
         self.warnings.clear()
         self.cache_hits = 0
+        self.kept_since = None
 
 
 MAX_WARNINGS = 20
@@ -105,6 +115,26 @@ def record_cache_hit() -> None:
     recorder = _recorder.get()
     if recorder is not None:
         recorder.hit()
+
+
+def record_kept(read_at: float) -> None:
+    """Note for whoever listens that an answer is taken from something that was read at that moment, in monotonic seconds."""
+    recorder = _recorder.get()
+    if recorder is not None:
+        recorder.use_kept(read_at)
+
+
+def retell(told: CallRecorder) -> None:
+    """Tell whoever listens what was told elsewhere while the same was read, but for the calls, which were made once."""
+    recorder = _recorder.get()
+    if recorder is None:
+        return
+    for warned in told.warnings:
+        recorder.warn(warned)
+    for _ in range(told.cache_hits):
+        recorder.hit()
+    if told.kept_since is not None:
+        recorder.use_kept(told.kept_since)
 
 
 class CallWithheldError(Exception):

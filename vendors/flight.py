@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Generic, TypeVar
 
 from vendors.calls import Deadline, check_calls_are_allowed, current_deadline, deadline_scope
@@ -15,7 +16,7 @@ V = TypeVar("V")
 class _Flight(Generic[V]):
     task: "asyncio.Task[V]"
     deadline: Deadline | None
-    waiters: int = 0
+    waiters: "list[asyncio.Future[None]]" = field(default_factory=list["asyncio.Future[None]"])
 
 
 class Flights(Generic[V]):
@@ -37,27 +38,31 @@ class Flights(Generic[V]):
             deadline = None if mine is None else Deadline(mine.at, mine.clock)
             with deadline_scope(deadline):
                 task = asyncio.ensure_future(_call(work))
-            flight = _Flight(task, deadline)
-            self._flights[key] = flight
-            task.add_done_callback(lambda done: self._landed(key, done))
+            flight = self._flights[key] = _Flight(task, deadline)
+            task.add_done_callback(partial(self._landed, key, flight))
         elif flight.deadline is not None and mine is not None:
             flight.deadline.extend_to(mine)
-        flight.waiters += 1
+        # Each has a wait of his own: one who is cancelled takes nothing away from the others.
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        flight.waiters.append(waiter)
         try:
-            return await asyncio.shield(flight.task)
+            await waiter
         finally:
-            flight.waiters -= 1
-            if flight.waiters == 0 and not flight.task.done():
+            flight.waiters.remove(waiter)
+            if not flight.waiters and not flight.task.done():
                 flight.task.cancel()
                 with suppress(asyncio.CancelledError, Exception):
                     await asyncio.wait([flight.task])
+        return flight.task.result()
 
-    def _landed(self, key: Hashable, task: "asyncio.Task[V]") -> None:
-        flight = self._flights.get(key)
-        if flight is not None and flight.task is task:
+    def _landed(self, key: Hashable, flight: _Flight[V], task: "asyncio.Task[V]") -> None:
+        if self._flights.get(key) is flight:
             del self._flights[key]
         if not task.cancelled():
             task.exception()  # marks it as seen: every waiter that is still there gets it by itself
+        for waiter in flight.waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
 
 async def _call(work: Callable[[], Awaitable[V]]) -> V:

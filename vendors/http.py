@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from http import HTTPStatus
 from ssl import SSLContext
 from typing import Final, Protocol, TypeVar
@@ -242,7 +243,7 @@ class VendorHttp:
 
     async def _attempt(self, request: Request, access: Access) -> Reply:
         async with self._budget.slot(request.entity):
-            is_probe = await self._wait_for_pause(request)
+            is_probe = self._pause.was_asked_for and await self._wait_for_pause(request)
             try:
                 reply = await self._ask(request, access)
             except VendorError as error:
@@ -335,16 +336,23 @@ class VendorHttp:
             ssl=self._ssl,
             middlewares=None if request.read else (_only_once,),
         ) as response:
-            body = bytearray()
-            async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
-                body += chunk
-                if len(body) > self._limits.max_reply_bytes:
-                    raise self._fail(request, None)(MalformedReplyError)
-            return Reply(response.status, response.headers, bytes(body))
+            return Reply(response.status, response.headers, await self._body(request, response))
+
+    async def _body(self, request: Request, response: aiohttp.ClientResponse) -> bytes:
+        """The body, unless it is too large: a length that is told is believed, but for what is packed and grows while it is unpacked."""
+        most = self._limits.max_reply_bytes
+        if (response.content_length or most) < most and "Content-Encoding" not in response.headers:
+            return await response.read()
+        body = bytearray()
+        async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+            body += chunk
+            if len(body) > most:
+                raise self._fail(request, None)(MalformedReplyError)
+        return bytes(body)
 
     def _url(self, request: Request, access: Access) -> URL:
-        url = access.base_url.join(URL(request.path)) if request.path else access.base_url
-        if url.origin() != access.base_url.origin():
+        url = _joined(access.base_url, request.path)
+        if url is None:
             raise self._fail(request, None)(
                 MalformedReplyError, f"The CRM {self.crm!r} answered with a link to another host, which is not followed."
             )
@@ -388,6 +396,13 @@ class VendorHttp:
     def malformed(self, request: Request, reply: Reply) -> MalformedReplyError:
         """The error of an answer that cannot be read."""
         return self._fail(request, reply)(MalformedReplyError)
+
+
+@lru_cache(maxsize=1_024)
+def _joined(base_url: URL, path: str) -> URL | None:
+    """The address of a path, or of a link; None when it is at another origin."""
+    url = base_url.join(URL(path)) if path else base_url
+    return url if url.origin() == base_url.origin() else None
 
 
 async def _only_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

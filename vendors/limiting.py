@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -51,41 +50,32 @@ class Budget:
         self._tokens = float(limits.burst)
         self._filled_at = clock()
 
-    @asynccontextmanager
-    async def slot(self, entity: str | None) -> AsyncGenerator[None, None]:
-        """Wait for a place and for the rate, and hold the place meanwhile."""
-        if gives_way():
-            async with self._background_slots, self._background_entity_slot(entity):
-                await self._leave_tokens()
-                async with self._held_slot(entity):
-                    yield
-        else:
-            async with self._held_slot(entity):
-                yield
+    def slot(self, entity: str | None) -> "Slot":
+        """What holds a place for a call within an `async with`, once the place and the rate allow it."""
+        return Slot(self, entity)
 
-    @asynccontextmanager
-    async def _held_slot(self, entity: str | None) -> AsyncGenerator[None, None]:
-        async with self._entity_slot(entity), self._slots:
-            await self._take_token()
-            yield
+    def places(self, entity: str | None) -> Sequence[asyncio.Semaphore]:
+        """What a call holds."""
+        return [*self._of_entity(self._entity_slots, entity, share=1), self._slots]
 
-    def _entity_slot(self, entity: str | None) -> "asyncio.Semaphore | _NoSlot":
-        if entity is None or self._limits.max_concurrent_per_entity is None:
-            return _NO_SLOT
-        return self._entity_slots.setdefault(entity, asyncio.Semaphore(self._limits.max_concurrent_per_entity))
+    def background_places(self, entity: str | None) -> Sequence[asyncio.Semaphore]:
+        """What a call that gives way holds besides, and first."""
+        return [self._background_slots, *self._of_entity(self._background_entity_slots, entity, share=2)]
 
-    def _background_entity_slot(self, entity: str | None) -> "asyncio.Semaphore | _NoSlot":
-        if entity is None or self._limits.max_concurrent_per_entity is None:
-            return _NO_SLOT
-        return self._background_entity_slots.setdefault(entity, asyncio.Semaphore(max(1, self._limits.max_concurrent_per_entity // 2)))
+    def _of_entity(self, slots: dict[str, asyncio.Semaphore], entity: str | None, *, share: int) -> Sequence[asyncio.Semaphore]:
+        most = self._limits.max_concurrent_per_entity
+        if entity is None or most is None:
+            return ()
+        return (slots.setdefault(entity, asyncio.Semaphore(max(1, most // share))),)
 
-    async def _leave_tokens(self) -> None:
+    async def leave_tokens(self) -> None:
         """Wait until half of a burst is there."""
         rate, kept = self._limits.calls_per_second, self._limits.burst / 2
         while rate is not None and self._filled(rate) < kept:
             await self._sleep((kept - self._tokens) / rate)
 
-    async def _take_token(self) -> None:
+    async def take_token(self) -> None:
+        """Wait for the rate."""
         rate = self._limits.calls_per_second
         if rate is None:
             return
@@ -102,15 +92,39 @@ class Budget:
         return self._tokens
 
 
-class _NoSlot:
+class Slot:
+    """A place for one call, held from entering to leaving."""
+
+    __slots__ = ("_budget", "_entity", "_held")
+
+    def __init__(self, budget: Budget, entity: str | None) -> None:
+        self._budget = budget
+        self._entity = entity
+        self._held: list[asyncio.Semaphore] = []
+
     async def __aenter__(self) -> None:
-        return None
+        budget = self._budget
+        try:
+            if gives_way():
+                await self._hold(budget.background_places(self._entity))
+                await budget.leave_tokens()
+            await self._hold(budget.places(self._entity))
+            await budget.take_token()
+        except BaseException:
+            self._leave()
+            raise
 
     async def __aexit__(self, *exc: object) -> None:
-        return None
+        self._leave()
 
+    async def _hold(self, places: Iterable[asyncio.Semaphore]) -> None:
+        for place in places:
+            await place.acquire()
+            self._held.append(place)
 
-_NO_SLOT = _NoSlot()
+    def _leave(self) -> None:
+        while self._held:
+            self._held.pop().release()
 
 
 class Pause:
@@ -137,6 +151,11 @@ class Pause:
     def end(self) -> None:
         """Note that the vendor answers again."""
         self._until = self._believed_until = 0.0
+
+    @property
+    def was_asked_for(self) -> bool:
+        """Whether the vendor has asked for a pause and not answered since."""
+        return self._until > 0
 
     def wait_seconds(self) -> float:
         """Time until a call may go out."""
@@ -201,6 +220,8 @@ class Circuit:
 
     def admits(self) -> bool:
         """Whether a call may go out now. In the half-open state the first asker becomes the probe."""
+        if self._opened_at is None:
+            return True
         match self.state:
             case CircuitState.CLOSED:
                 return True

@@ -5,11 +5,13 @@ be partial: `read_fields` names the attributes it was read with, and None means 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from enum import Enum, StrEnum
 from typing import Any, Final, NamedTuple
+
+from vendors.values import dataclass
 
 # ISO 4217 currencies whose minor unit is not a hundredth. Source: ISO 4217 list one, column "minor unit".
 _MINOR_UNITS: Final = {
@@ -302,10 +304,11 @@ class Selection:
     """Which attributes of each class an operation reads, so that an adapter asks its vendor for no more.
 
     `attributes` maps a class name (`Opportunity`, `User`, a vendor's extension class ...) to the attribute names selected anywhere in the
-    operation. None selects everything.
+    operation. None selects everything. `derived` holds what others have worked out from it, so that they do it once.
     """
 
     attributes: Mapping[str, frozenset[str]] | None = field(default=None)
+    derived: dict[Any, Any] = field(default_factory=dict[Any, Any], compare=False, repr=False)
 
     def of(self, class_name: str) -> frozenset[str] | None:
         """Attributes read of that class: None for all, empty when the class does not occur."""

@@ -16,14 +16,19 @@ class VendorClock:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._text: str | None = None
         self._told: tuple[datetime, float] | None = None
 
     def note(self, headers: Mapping[str, str]) -> None:
-        """Read an answer's `Date` (RFC 9110, 6.6.1); one that is none is passed over."""
+        """Read an answer's `Date` (RFC 9110, 6.6.1); one that is none is passed over, and so is one that was read before."""
+        text = headers.get("Date", "")
+        if text == self._text:
+            return
         try:
-            told = parsedate_to_datetime(headers.get("Date", ""))
+            told = parsedate_to_datetime(text)
         except (ValueError, OverflowError):
             return
+        self._text = text
         self._told = (told if told.tzinfo is not None else told.replace(tzinfo=UTC), self._clock())
 
     def today(self) -> date | None:

@@ -6,15 +6,16 @@ literal with more digits than a float holds is read exactly.
 
 import json
 import logging
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Final, Generic, TypeVar, cast
+from functools import lru_cache
+from typing import Annotated, Any, Final, Generic, TypeVar, cast, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, GetPydanticSchema, TypeAdapter, ValidationError
+from pydantic_core import CoreSchema, core_schema
 
 from vendors.calls import warn
 from vendors.http import Reply, Request, VendorHttp
@@ -24,11 +25,14 @@ log = logging.getLogger(__name__)
 E = TypeVar("E")
 
 # pydantic's JSON reader takes a number for a Decimal field through a float, which is exact up to 15 significant digits.
-_LONG_NUMBER: Final = re.compile(rb"[\[:,]\s*-?(?=[\d.]{16})\d+\.?\d*")
+_DIGITS: Final = bytes.maketrans(b"123456789.", b"0" * 10)
+_LONG_NUMBER: Final = b"0" * 16  # once all digits are zeros; it may also be a part of a text
 _MAX_DIGITS: Final = 50  # of a number that means anything; writing out 1e999999999 would take forever
+_SMALLEST: Final = 10.0**-_MAX_DIGITS
+_GREATEST: Final = 10.0**_MAX_DIGITS
 _ALIKE_A_MINUTE: Final = 3
 _ID_SHOWN: Final = 64  # characters
-_FRACTION: Final = re.compile(r"(\.\d{1,6})\d*")
+_MOST_PARTS: Final = 64
 
 unknown_fields: Counter[tuple[str, str]] = Counter()
 """How often a wire field that we do not know was seen, by (entity, field)."""
@@ -52,6 +56,28 @@ class Decoded(Generic[E]):
     misfits: Sequence[Sequence[str]] = ()
 
 
+def only(model: type[BaseModel], names: Iterable[str]) -> type[BaseModel]:
+    """The model with these fields read and all others left at their defaults, for rows of which no more is needed.
+
+    Fields without a default are always read.
+    """
+    kept = {name for name, field in model.model_fields.items() if field.is_required()}.union(names)
+
+    class Part(model):  # type: ignore[misc, valid-type]
+        @classmethod
+        def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+            whole: Any = handler(source)
+            fields = whole["schema"]["fields"]
+            part = {**whole["schema"], "fields": {name: field for name, field in fields.items() if name in kept}}
+            return cast("CoreSchema", {**whole, "schema": part})
+
+    Part.__name__ = Part.__qualname__ = model.__name__
+    for name, field in model.model_fields.items():
+        if name not in kept:
+            setattr(Part, name, field.default)  # where an instance finds what was not read
+    return Part
+
+
 class Decoder(Generic[E]):
     """Reads answers of one shape.
 
@@ -65,6 +91,19 @@ class Decoder(Generic[E]):
         self._envelope: TypeAdapter[E] = TypeAdapter(envelope)
         self._rows = rows
         self._row: TypeAdapter[Any] | None = None if row is None else TypeAdapter(row)
+        self._types: tuple[type[E], Any] = envelope, row
+        self._asking = lru_cache(maxsize=_MOST_PARTS)(self._part)
+
+    def asking(self, names: frozenset[str] | None) -> "Decoder[E]":
+        """The decoder that reads these fields of a row and no others; None for all."""
+        return self if names is None else self._asking(names)
+
+    def _part(self, names: frozenset[str]) -> "Decoder[E]":
+        envelope, row = self._types
+        assert row is not None, "there are rows"
+        part = only(row, names)
+        generic: Any = getattr(envelope, "__pydantic_generic_metadata__", {}).get("origin") or get_origin(envelope)
+        return Decoder(generic[part], rows=self._rows, row=part)
 
     def read(self, http: VendorHttp, request: Request, reply: Reply) -> Decoded[E]:
         """Read an answer.
@@ -84,7 +123,7 @@ class Decoder(Generic[E]):
     def decode(self, body: bytes | str) -> Decoded[E]:
         """Read a body (raises ValueError or RecursionError)."""
         raw = body.encode() if isinstance(body, str) else body
-        if _LONG_NUMBER.search(raw) is None:
+        if _LONG_NUMBER not in raw.translate(_DIGITS):
             try:
                 return Decoded(self._envelope.validate_json(raw))
             except ValidationError:
@@ -151,15 +190,32 @@ def _id_text(value: Any) -> Any:
     return _none_if_blank(value) if whole is None or whole != value else str(whole)
 
 
+def _unless(pattern: str, function: Callable[[Any], Any], *, is_optional: bool) -> GetPydanticSchema:
+    """Let the function see a value before it is read as text, unless it is text, or a number, of that form, and needs no change.
+
+    That is most of them, and a call to Python takes longer than all else about a value.
+    """
+
+    def schema(_: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        read = core_schema.no_info_before_validator_function(function, handler(str | None if is_optional else str))
+        plain = core_schema.str_schema(pattern=pattern)
+        either = core_schema.union_schema([plain, read], mode="left_to_right", custom_error_type="string_type")
+        return core_schema.nullable_schema(either) if is_optional else either
+
+    return GetPydanticSchema(schema)
+
+
 def _text_of(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
 def _lenient_decimal(value: Any) -> Any:
+    if isinstance(value, float):
+        return Decimal(repr(value)) if _SMALLEST < abs(value) < _GREATEST or not value else None
     if value is None or isinstance(value, bool) or (isinstance(value, str) and not value.strip()):
         return None
     try:
-        number = Decimal(str(value))
+        number = Decimal(value if isinstance(value, int) else str(value))
     except InvalidOperation:
         return None
     return number if number.is_finite() and abs(number.adjusted()) < _MAX_DIGITS else None
@@ -180,11 +236,14 @@ def _whole(number: Decimal) -> int | None:
     return int(number) if number.is_finite() and number.adjusted() < _MAX_DIGITS else None
 
 
-Text = Annotated[str | None, BeforeValidator(_none_if_blank)]
+_NOT_BLANK: Final = r"[^\s\x1c-\x1f]"
+_PLAIN_ID: Final = r"^[^.\s\x1c-\x1f][^.]*$"  # with a point it may be a whole number that was written as a fraction
+
+Text = Annotated[str | None, _unless(_NOT_BLANK, _none_if_blank, is_optional=True)]
 """Text whose empty form means nothing."""
-Key = Annotated[str, Field(min_length=1), BeforeValidator(_id_text)]
+Key = Annotated[str, _unless(_PLAIN_ID, _id_text, is_optional=False)]
 """The id of a row, a JSON string or number, kept as text; a row without one does not fit."""
-Id = Annotated[str | None, BeforeValidator(_id_text)]
+Id = Annotated[str | None, _unless(_PLAIN_ID, _id_text, is_optional=True)]
 """An id that may be missing, a JSON string or number, kept as text."""
 Number = Annotated[Decimal | None, BeforeValidator(_lenient_decimal)]
 """A decimal sent as a number or a string; what is no number is None."""
@@ -203,7 +262,9 @@ def instant(text: str | None, *, naive_in: Any = UTC) -> datetime | None:
     if not text:
         return None
     try:
-        moment = datetime.fromisoformat(_FRACTION.sub(r"\1", text.strip()))
+        moment = datetime.fromisoformat(text.strip())
+        if moment.tzinfo is UTC:
+            return moment
         moment = moment if moment.tzinfo else moment.replace(tzinfo=naive_in)
         return moment.astimezone(UTC)
     except (ValueError, OverflowError):

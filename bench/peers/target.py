@@ -4,7 +4,7 @@ import resource
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import fields, replace
 from importlib import import_module
 from pathlib import Path
@@ -19,7 +19,7 @@ from server.observe import configure_logging
 from vendors.auth import Auth
 from vendors.calls import current_deadline
 from vendors.flight import Flights
-from vendors.http import Judge, Reply, Request, VendorHttp, no_judgement
+from vendors.http import Judge, VendorHttp, no_judgement
 from vendors.limiting import Limits
 from vendors.model import Pipeline
 from vendors.registry import Link, Vendor
@@ -93,9 +93,15 @@ def _operation() -> float | None:
     return None if deadline is None else deadline.at
 
 
+class _ApartFlights(Flights[Any]):
+    async def run(self, key: Hashable, work: Callable[[], Awaitable[Any]]) -> Any:
+        return await super().run((_operation(), key), work)
+
+
 class _ApartHttp(VendorHttp):
-    async def send(self, request: Request) -> Reply:
-        return await super().send(replace(request, share_key=(_operation(), request.key())))
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self._flights = _ApartFlights()
 
 
 class _ApartLink(Link):

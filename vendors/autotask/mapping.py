@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -29,6 +29,7 @@ from vendors.model import (
     User,
     ValueOrigin,
 )
+from vendors.values import dataclass
 from vendors.wire import day, instant, joined, percent
 
 PIPELINE_ID: Final = "default"

@@ -45,10 +45,12 @@ class Client:
         return NOTHING
 
     async def opportunities_page(self, request: PageRequest) -> Page[Opportunity]:
-        answer = await self._read("opportunities", wire.OPPORTUNITIES)
+        fields = mapping.opportunity_fields(request.selection)
+        read_fields = None if fields is None else request.selection.of("Opportunity")
+        answer = await self._read("opportunities", wire.OPPORTUNITIES.asking(fields))
         start = _place(request.position, answer.value)
         rows = [
-            Row(mapping.opportunity_from_wire(self._crm, row), f"{number} {row.id}")
+            Row(mapping.opportunity_from_wire(self._crm, row, read_fields), f"{number} {row.id}")
             for number, row in enumerate(islice(answer.value, start, start + request.size), start + 1)
         ]
         return Page(

@@ -1,8 +1,9 @@
 """The files' rows as normalized records. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
-from vendors.extension import extension_from
+from vendors.extension import extension_from, wire_names_of
 from vendors.model import (
     Account,
     Contact,
@@ -12,6 +13,7 @@ from vendors.model import (
     Opportunity,
     Pipeline,
     Ref,
+    Selection,
     Stage,
     User,
     ValueOrigin,
@@ -21,11 +23,40 @@ from vendors.wire import percent
 from . import wire
 from .extension import PlainrestOpportunityFields
 
+_OPPORTUNITY_WIRE: Final[Mapping[str, tuple[str, ...]]] = {
+    "title": ("title",),
+    "description": ("description",),
+    "amount": ("amount", "currency"),
+    "probability_percent": ("probability",),
+    "probability_origin": ("probability",),
+    "pipeline_ref": ("pipelineId",),
+    "stage_ref": ("stageId",),
+    "expected_close_date": ("closeDate",),
+    "close_date": ("closeDate",),
+    "owner_ref": ("ownerId",),
+    "account_ref": ("accountId",),
+    "account_refs": ("accountId",),
+    "contact_refs": ("contactIds",),
+    "custom_fields": ("customFields",),
+    "created_at": ("createdAt",),
+    "updated_at": ("updatedAt",),
+    "extension": (),
+}
 
-def opportunity_from_wire(crm: str, row: wire.Opportunity) -> Opportunity:
+
+def opportunity_fields(selection: Selection) -> frozenset[str] | None:
+    """The fields of a row that a selection needs; None for all."""
+    wanted, own = selection.of("Opportunity"), selection.of("PlainrestOpportunityFields")
+    if wanted is None or own is None:
+        return None
+    return frozenset(wire_names_of(PlainrestOpportunityFields, own)).union(*(_OPPORTUNITY_WIRE.get(name, ()) for name in wanted))
+
+
+def opportunity_from_wire(crm: str, row: wire.Opportunity, read_fields: frozenset[str] | None = None) -> Opportunity:
     account_ref = _ref(crm, row.accountId)
     return Opportunity(
         ref=Ref(crm, row.id),
+        read_fields=read_fields,
         title=row.title or "",
         description=row.description,
         amount=None if row.amount is None else Money(amount=row.amount, currency=row.currency),
@@ -39,14 +70,16 @@ def opportunity_from_wire(crm: str, row: wire.Opportunity) -> Opportunity:
         owner_ref=_ref(crm, row.ownerId),
         account_ref=account_ref,
         account_refs=() if account_ref is None else (account_ref,),
-        contact_refs=tuple(Ref(crm, local_id) for local_id in row.contactIds),
+        contact_refs=tuple([Ref(crm, local_id) for local_id in row.contactIds]),
         custom_fields=tuple(
-            CustomField(key=field.key, label=None, type=CustomFieldType.TEXT, value=field.value, display_value=field.value)
-            for field in row.customFields
+            [
+                CustomField(key=field.key, label=None, type=CustomFieldType.TEXT, value=field.value, display_value=field.value)
+                for field in row.customFields
+            ]
         ),
         created_at=row.createdAt,
         updated_at=row.updatedAt,
-        extension=extension_from(PlainrestOpportunityFields, row),
+        extension=extension_from(PlainrestOpportunityFields, row) if read_fields is None or "extension" in read_fields else None,
     )
 
 

@@ -1,0 +1,82 @@
+"""Places for calls: who waits, who goes before, and that a place is never lost."""
+
+import asyncio
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from vendors.calls import giving_way
+from vendors.limiting import Budget, Limits
+
+
+def budget(**limits: int) -> Budget:
+    return Budget(Limits(max_concurrent=2, **limits), clock=time.monotonic, sleep=asyncio.sleep)
+
+
+async def holder(of: Budget, entity: str | None, *, gives_way: bool = False) -> tuple[asyncio.Task[None], asyncio.Event]:
+    """A call that holds its place until told, and who tells it; it has had every chance to get the place."""
+    done = asyncio.Event()
+
+    async def hold() -> None:
+        with ExitStack() as stack:
+            if gives_way:
+                stack.enter_context(giving_way())
+            async with of.slot(entity):
+                held.set()
+                await done.wait()
+
+    held = asyncio.Event()
+    task = asyncio.create_task(hold())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    task.set_name("holds" if held.is_set() else "waits")
+    return task, done
+
+
+@pytest.mark.parametrize("is_of_entity", [True, False])
+async def test_no_more_calls_hold_a_place_than_there_are(is_of_entity: bool) -> None:  # noqa: FBT001
+    of = budget(max_concurrent_per_entity=2)
+    entity = "Deals" if is_of_entity else None
+    calls = [await holder(of, entity) for _ in range(3)]
+    assert [task.get_name() for task, _ in calls] == ["holds", "holds", "waits"]
+    for _, done in calls:
+        done.set()
+    await asyncio.gather(*(task for task, _ in calls))
+
+
+async def test_an_entity_leaves_room_for_others() -> None:
+    of = budget(max_concurrent_per_entity=1)
+    calls = [await holder(of, entity) for entity in ("Deals", "Deals", "Users")]
+    assert [task.get_name() for task, _ in calls] == ["holds", "waits", "holds"]
+    for _, done in calls:
+        done.set()
+    await asyncio.gather(*(task for task, _ in calls))
+
+
+async def test_calls_that_give_way_hold_half_of_the_places() -> None:
+    of = budget()
+    calls = [await holder(of, None, gives_way=gives_way) for gives_way in (True, True, False)]
+    assert [task.get_name() for task, _ in calls] == ["holds", "waits", "holds"]
+    for _, done in calls:
+        done.set()
+    await asyncio.gather(*(task for task, _ in calls))
+
+
+@pytest.mark.parametrize("gives_way", [True, False])
+async def test_who_leaves_while_waiting_takes_no_place_along(gives_way: bool) -> None:  # noqa: FBT001
+    of = budget(max_concurrent_per_entity=1)
+    first, first_done = await holder(of, None)
+    second, second_done = await holder(of, None)
+    # It holds the entity's only place, and those of who gives way, and waits for the last one.
+    third, _ = await holder(of, "Deals", gives_way=gives_way)
+    assert [task.get_name() for task in (first, second, third)] == ["holds", "holds", "waits"]
+    third.cancel()
+    await asyncio.wait([third])
+    first_done.set()
+    second_done.set()
+    await asyncio.gather(first, second)
+    last, last_done = await holder(of, "Deals", gives_way=gives_way)
+    assert last.get_name() == "holds"
+    last_done.set()
+    await last
