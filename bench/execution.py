@@ -74,7 +74,7 @@ async def measure(*, rounds: int, sizes: Sequence[int] = SIZES) -> list[Times]:
     rows = list(memory_of(crm).all_opportunities())
     for size in sizes:
         _pages[size] = Connection(
-            records=rows[:size], sources=[], has_next_page=False, has_previous_page=False, cursor=str, end_cursor=None
+            records=rows[:size], sources=[], has_next_page=False, has_previous_page=False, cursor=str, end=lambda: None
         )
     make = contexts([crm])
     document = parse(BOARD)

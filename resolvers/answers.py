@@ -85,6 +85,8 @@ class Answers(SchemaExtension):
             for warned in dict.fromkeys(context.recorder.warnings)
         ]
         told: dict[str, Any] = {"warnings": warnings[:MAX_WARNINGS]} if warnings else {}
+        if context.freshness.ages:
+            told["ages"] = context.freshness.told()
         if (self.execution_context.operation_extensions or {}).get("explain") is True:
             told["explain"] = explanation(context, (context.clocks.monotonic() - self._begun) * 1_000)
         return told

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import strawberry
 
+from resolvers.freshness import MAX_AGE
 from resolvers.listing.request import DEFAULT_FIRST, MAX_FIRST
 
 First = Annotated[
@@ -24,5 +25,13 @@ Before = Annotated[str | None, strawberry.argument(description="Cursor of the ro
 CrmKey = Annotated[str, strawberry.argument(description="Key of the CRM, as `crms { key }` lists it.")]
 CrmKeys = Annotated[list[str] | None, strawberry.argument(description="Keys of the CRMs to ask; all when absent.")]
 IncludeDeleted = Annotated[bool, strawberry.argument(description="Whether rows that the vendor keeps as deleted are listed too.")]
+MaxAge = Annotated[
+    int,
+    strawberry.argument(
+        description=f"How old what is shown may be, in seconds: from 0, which reads everything anew, to {MAX_AGE}; at most"
+        " `cache_ttl_seconds` of its CRM. For what is read below root fields the strictest of them counts. `extensions.ages` tells how old"
+        " it is."
+    ),
+]
 GlobalId = Annotated[strawberry.ID, strawberry.argument(description="Global id, from the `id` field of an answer.")]
 GlobalIds = Annotated[list[strawberry.ID], strawberry.argument(description="Global ids; at most 100.")]

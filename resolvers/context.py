@@ -9,6 +9,7 @@ from graphql import GraphQLError
 
 from resolvers.changes import Changes
 from resolvers.errors import UserError
+from resolvers.freshness import Freshness
 from resolvers.listing.index import IndexStore
 from resolvers.listing.source import Source
 from resolvers.loaders import Loaders
@@ -65,6 +66,7 @@ class Context:
         explained: How the Crms contributed to each list, by its path.
         resume_after: The cursor that the transport says the client has come to; it counts more than the operation's own argument.
         event_id: The cursor of the event that is being shown.
+        freshness: How old what it reads may be, and how old what it used was.
     """
 
     crms: Mapping[str, Crm]
@@ -84,6 +86,7 @@ class Context:
     explained: list[tuple[Sequence[str | int], Sequence[Source]]] = field(default_factory=list[Any])
     resume_after: str | None = None
     event_id: str | None = None
+    freshness: Freshness = field(default_factory=Freshness)
     _loaders: Loaders | None = None
 
     @property
@@ -105,6 +108,7 @@ class Context:
             missing_rates=MissingRates(),
             siblings={},
             explained=[],
+            freshness=Freshness(),
             _loaders=None,
         )
 
@@ -114,7 +118,7 @@ class Context:
         self.event_id = event_id
         self.recorder.clear()
         self.list_errors, self.warning_paths, self.missing_rates = fresh.list_errors, fresh.warning_paths, fresh.missing_rates
-        self.siblings, self.explained, self._loaders = fresh.siblings, fresh.explained, None
+        self.siblings, self.explained, self.freshness, self._loaders = fresh.siblings, fresh.explained, fresh.freshness, None
 
     def place_warnings(self, warnings: Iterable[Warned], path: Sequence[str | int]) -> None:
         """Note in which list warnings came up; the first one counts."""
@@ -123,8 +127,9 @@ class Context:
 
     def end(self) -> None:
         """End what the loaders still have under way, when nobody waits for it any more."""
-        if self._loaders is not None:
-            self._loaders.end()
+        loaders, self._loaders = self._loaders, None
+        if loaders is not None:
+            loaders.end()
 
     def chosen_crms(self, keys: list[str] | None) -> list[Crm]:
         """The Crms of these keys, or all of them for None, in the order of their keys.

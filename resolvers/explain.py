@@ -5,8 +5,9 @@ from typing import Annotated, Any, Final
 
 import strawberry
 
-from resolvers.arguments import After, Before, CrmKeys, First, IncludeDeleted, Last
+from resolvers.arguments import After, Before, CrmKeys, First, IncludeDeleted, Last, MaxAge
 from resolvers.context import Context
+from resolvers.freshness import allowed
 from resolvers.listing.pages import planned_sources, read_page
 from resolvers.listing.request import Listing
 from resolvers.listing.source import Source, Strategy
@@ -68,10 +69,20 @@ async def explain(  # noqa: PLR0917  # the arguments of the list
     before: Before = None,
     crms: CrmKeys = None,
     include_deleted: IncludeDeleted = False,  # noqa: FBT002
+    max_age: MaxAge = 0,
     dry_run: DryRun = False,  # noqa: FBT002
 ) -> Any:
     listing: Listing[Any] = opportunity_listing(
-        info, filter, order_by, first=first, after=after, last=last, before=before, crms=crms, include_deleted=include_deleted
+        info,
+        filter,
+        order_by,
+        first=first,
+        after=after,
+        last=last,
+        before=before,
+        crms=crms,
+        include_deleted=include_deleted,
+        max_age=allowed(info, max_age),
     )
     return dry_run, await planned_sources(listing) if dry_run else (await read_page(listing)).sources
 
@@ -122,5 +133,6 @@ def _source(source: Source) -> Mapping[str, Any]:
         "rows": source.rows,
         "cacheHits": source.cache_hits,
         "fetchedAt": None if source.fetched_at is None else source.fetched_at.isoformat(),
+        "ageSeconds": None if source.age_seconds is None else round(source.age_seconds, 3),
         "milliseconds": round(source.milliseconds, 1),
     }

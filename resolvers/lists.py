@@ -6,9 +6,10 @@ from typing import Annotated, Any, TypeVar, cast
 
 import strawberry
 
-from resolvers.arguments import After, Before, CrmKeys, First, IncludeDeleted, Last
+from resolvers.arguments import After, Before, CrmKeys, First, IncludeDeleted, Last, MaxAge
 from resolvers.context import Context
 from resolvers.errors import bad_input
+from resolvers.freshness import allowed
 from resolvers.list_errors import is_selected, path_of, report
 from resolvers.listing.criteria import (
     Criteria,
@@ -16,6 +17,7 @@ from resolvers.listing.criteria import (
     account_criteria,
     checked_filter,
     contact_criteria,
+    needs_tables,
     opportunity_criteria,
     refers_to,
     user_criteria,
@@ -60,9 +62,19 @@ async def opportunities(  # noqa: PLR0917  # the arguments of the field
     before: Before = None,
     crms: CrmKeys = None,
     include_deleted: IncludeDeleted = False,  # noqa: FBT002
+    max_age: MaxAge = 0,
 ) -> Any:
     listing = opportunity_listing(
-        info, filter, order_by, first=first, after=after, last=last, before=before, crms=crms, include_deleted=include_deleted
+        info,
+        filter,
+        order_by,
+        first=first,
+        after=after,
+        last=last,
+        before=before,
+        crms=crms,
+        include_deleted=include_deleted,
+        max_age=allowed(info, max_age),
     )
     return await _shown(info, listing)
 
@@ -78,6 +90,7 @@ def opportunity_listing(
     before: str | None,
     crms: list[str] | None,
     include_deleted: bool,
+    max_age: float,
     of: tuple[Record, Field] | None = None,
 ) -> Listing[Any]:
     """The list of opportunities that these arguments mean: over all Crms, or of what refers to a record.
@@ -105,6 +118,8 @@ def opportunity_listing(
         currency=currency,
         include_deleted=include_deleted or (filter_ is not None and filter_.deleted is True),
         is_counted=_is_counted(info),
+        max_age=max_age,
+        needs_tables=needs_tables(filter_),
         refers=None if of is None else (of[1], of[0].local_id),
     )
 
@@ -134,6 +149,7 @@ def opportunities_of(field: Field) -> Callable[..., Awaitable[Any]]:
             before=before,
             crms=None,
             include_deleted=include_deleted,
+            max_age=info.context.freshness.max_age,
             of=(record, field),
         )
         return await _shown(info, listing, is_of_one=True)
@@ -158,7 +174,16 @@ async def account_contacts(  # noqa: PLR0917  # the arguments of the field
         found = contact_criteria(crm, filter)
         return None if found is None else [refers_to(Field.ACCOUNT, record.local_id, kind="contact"), *found]
 
-    listing = _party_listing(info, CONTACTS, criteria, filter, window=(first, after, last, before), crms=None, of=(record, Field.ACCOUNT))
+    listing = _party_listing(
+        info,
+        CONTACTS,
+        criteria,
+        filter,
+        window=(first, after, last, before),
+        crms=None,
+        max_age=context.freshness.max_age,
+        of=(record, Field.ACCOUNT),
+    )
     return await _shown(info, listing, is_of_one=True)
 
 
@@ -170,11 +195,13 @@ async def accounts(  # noqa: PLR0917  # the arguments of the field
     last: Last = None,
     before: Before = None,
     crms: CrmKeys = None,
+    max_age: MaxAge = 0,
 ) -> Any:
     async def criteria(crm: Crm, _: Moment) -> Criteria:
         return account_criteria(crm, filter)
 
-    return await _shown(info, _party_listing(info, ACCOUNTS, criteria, filter, window=(first, after, last, before), crms=crms))
+    age = allowed(info, max_age)
+    return await _shown(info, _party_listing(info, ACCOUNTS, criteria, filter, window=(first, after, last, before), crms=crms, max_age=age))
 
 
 async def contacts(  # noqa: PLR0917  # the arguments of the field
@@ -185,11 +212,13 @@ async def contacts(  # noqa: PLR0917  # the arguments of the field
     last: Last = None,
     before: Before = None,
     crms: CrmKeys = None,
+    max_age: MaxAge = 0,
 ) -> Any:
     async def criteria(crm: Crm, _: Moment) -> Criteria:
         return contact_criteria(crm, filter)
 
-    return await _shown(info, _party_listing(info, CONTACTS, criteria, filter, window=(first, after, last, before), crms=crms))
+    age = allowed(info, max_age)
+    return await _shown(info, _party_listing(info, CONTACTS, criteria, filter, window=(first, after, last, before), crms=crms, max_age=age))
 
 
 async def users(  # noqa: PLR0917  # the arguments of the field
@@ -200,11 +229,13 @@ async def users(  # noqa: PLR0917  # the arguments of the field
     last: Last = None,
     before: Before = None,
     crms: CrmKeys = None,
+    max_age: MaxAge = 0,
 ) -> Any:
     async def criteria(crm: Crm, _: Moment) -> Criteria:
         return user_criteria(crm, filter)
 
-    return await _shown(info, _party_listing(info, USERS, criteria, filter, window=(first, after, last, before), crms=crms))
+    age = allowed(info, max_age)
+    return await _shown(info, _party_listing(info, USERS, criteria, filter, window=(first, after, last, before), crms=crms, max_age=age))
 
 
 def _party_listing(
@@ -215,6 +246,7 @@ def _party_listing(
     *,
     window: tuple[int | None, str | None, int | None, str | None],
     crms: list[str] | None,
+    max_age: float,
     of: tuple[Record, Field] | None = None,
 ) -> Listing[R]:
     context: Context = info.context
@@ -228,6 +260,7 @@ def _party_listing(
         identity=[plain(filter_) or None, plain(crms), None if of is None else of[0].ref],
         path=path_of(info),
         is_counted=_is_counted(info),
+        max_age=max_age,
         refers=None if of is None else (of[1], of[0].local_id),
     )
 

@@ -7,10 +7,11 @@ from typing import Any
 import strawberry
 
 from resolvers import lists
-from resolvers.arguments import CrmKey, CrmKeys, GlobalId, GlobalIds
+from resolvers.arguments import CrmKey, CrmKeys, GlobalId, GlobalIds, MaxAge
 from resolvers.context import Context
 from resolvers.errors import UserError, bad_input, contained
 from resolvers.explain import ListPlan, explain_field
+from resolvers.freshness import allowed
 from resolvers.list_errors import add_list_error
 from resolvers.listing.request import DEFAULT_FIRST
 from resolvers.loaders.pipelines import pipelines_of
@@ -58,7 +59,8 @@ def _load(context: Context, node: NodeId) -> Any:
 
 
 def _by_id(type_name: str) -> Callable[..., Any]:
-    def resolve(info: Info, id: GlobalId) -> Any:  # noqa: A002  # the argument's name in the graph
+    def resolve(info: Info, id: GlobalId, max_age: MaxAge = 0) -> Any:  # noqa: A002  # the argument's name in the graph
+        allowed(info, max_age)
         return _load(info.context, decode(id, type_name))
 
     return resolve
@@ -68,7 +70,8 @@ def _single(type_name: str, description: str) -> Any:
     return strawberry.field(resolver=_by_id(type_name), description=description)
 
 
-def _node(info: Info, id: GlobalId) -> Any:  # noqa: A002  # the argument's name in the graph
+def _node(info: Info, id: GlobalId, max_age: MaxAge = 0) -> Any:  # noqa: A002  # the argument's name in the graph
+    allowed(info, max_age)
     return _load(info.context, decode(id, *_LOADERS, "Crm"))
 
 
@@ -80,8 +83,9 @@ def _crm(info: Info, key: CrmKey) -> Any:
     return info.context.crm(key)
 
 
-async def pipelines(info: Info, crms: CrmKeys = None) -> Any:
+async def pipelines(info: Info, crms: CrmKeys = None, max_age: MaxAge = 0) -> Any:
     context: Context = info.context
+    allowed(info, max_age)
     chosen = context.chosen_crms(crms)
     read = await asyncio.gather(*(_pipelines_or_error(crm) for crm in chosen))
     errors = [of_crm for of_crm in read if isinstance(of_crm, VendorError)]
@@ -101,16 +105,17 @@ async def _pipelines_or_error(crm: registry.Crm) -> Sequence[model.Pipeline] | V
         return contained(defect, crm=crm.key)
 
 
-async def nodes(info: Info, ids: GlobalIds) -> Any:
+async def nodes(info: Info, ids: GlobalIds, max_age: MaxAge = 0) -> Any:
+    allowed(info, max_age)
     if len(ids) > _MAX_NODES:
         raise bad_input(f"`ids` may hold at most {_MAX_NODES} ids, not {len(ids)}; ask for them in several queries.")
-    return [_node_or_error(info, text) for text in ids]
+    return [_node_or_error(info.context, text) for text in ids]
 
 
-def _node_or_error(info: Info, text: str) -> Any:
+def _node_or_error(context: Context, text: str) -> Any:
     """The record of an id, or the mistake in the id, which is then the error of this item alone."""
     try:
-        return _node(info, strawberry.ID(text))
+        return _load(context, decode(text, *_LOADERS, "Crm"))
     except UserError as error:
         return error
 

@@ -6,6 +6,7 @@ run without calling the resolver.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import strawberry
@@ -30,6 +31,9 @@ class FieldPlan:
         key: For a relation: attribute that holds the reference, or the references when `many`.
         many: Whether the relation is a list.
         links: Whether an UNREAD key is told by the links loader.
+        attribute: For a field that shows an attribute of another name: the attribute, or a dotted path to it.
+        value: For a computed field: gives its value from the record, or from the record and the context when `takes_context`.
+        takes_context: Whether it does.
     """
 
     reads: tuple[str, ...] = ()
@@ -38,13 +42,30 @@ class FieldPlan:
     key: str | None = None
     many: bool = False
     links: bool = False
+    attribute: str | None = None
+    value: Callable[..., Any] | None = None
+    takes_context: bool = False
 
 
-def attribute(description: str, *, name: str | None = None, reads: str | None = None) -> Any:
-    """Declare a field that shows an attribute of the record: the one of the field's own Python name, or `reads`."""
-    if reads is None:
+def attribute(description: str, *, name: str | None = None, reads: str | None = None, always: str | None = None) -> Any:
+    """Declare a field that shows an attribute of the record.
+
+    Args:
+        description: What frontends read about it.
+        name: Its name in the graph; by default that of the Python field.
+        reads: The attribute; by default the one of the field's own Python name.
+        always: Dotted path to an attribute that every record has, whatever was read of it.
+    """
+    shown = always or reads
+    if shown is None:
         return strawberry.field(description=description, name=name)
-    return computed(lambda record: getattr(record, reads), description, reads=(reads,), name=name)
+    read = attrgetter(shown)
+
+    def resolve(self: Any) -> Any:
+        return read(self)
+
+    plan = FieldPlan(reads=() if reads is None else (reads,), attribute=shown)
+    return strawberry.field(resolver=resolve, description=description, name=name, metadata=_metadata(plan, None))
 
 
 def computed(
@@ -67,7 +88,7 @@ def computed(
         description=description,
         name=name,
         graphql_type=graphql_type,
-        metadata=_metadata(FieldPlan(reads=reads, also=also), assumed_size),
+        metadata=_metadata(FieldPlan(reads=reads, also=also, value=value), assumed_size),
     )
 
 
@@ -84,7 +105,8 @@ def contextual(
     def resolve(self: Any, info: strawberry.Info[Any, Any]) -> Any:
         return value(self, info.context)
 
-    return strawberry.field(resolver=resolve, description=description, metadata=_metadata(FieldPlan(reads=reads, also=also), assumed_size))
+    plan = FieldPlan(reads=reads, also=also, value=value, takes_context=True)
+    return strawberry.field(resolver=resolve, description=description, metadata=_metadata(plan, assumed_size))
 
 
 def relation(description: str, *, loader: str, key: str, many: bool = False, links: bool = False, assumed_size: int | None = None) -> Any:

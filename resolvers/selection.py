@@ -1,7 +1,7 @@
 """What an operation reads of each class of records, found from its document before anything runs."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from graphql import (
@@ -22,44 +22,66 @@ from graphql import (
     value_from_ast_untyped,
 )
 
+from resolvers.kept import kept_with
 from resolvers.relation import PLAN, FieldPlan
 from vendors.model import Selection
 
 
 def selection_of(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> Selection:
-    """Collect, by class name, the attributes that the fields of an operation read, anywhere in it.
+    """Collect, by class name, the attributes that the fields of an operation read, anywhere in it; once for each document.
 
     Fields behind `@skip` and `@include` count as read: the answer may hold more than needed, never less.
     """
+    kept = kept_with(document, schema)
+    key = "selection", id(operation)  # it is a part of the document
+    if key not in kept:
+        kept[key] = _found(schema, document, operation)
+    selection: Selection = kept[key]
+    return selection
+
+
+def selects(info: "GraphQLResolveInfo[Any]", variables: Mapping[str, Any], *names: str) -> bool:
+    """Whether the answer will hold a field of the last name below ones of the names before it, below the field that is being resolved."""
+    return any(_among(node.selection_set, names, 0, info.fragments, variables, frozenset()) for node in info.field_nodes)
+
+
+def _among(  # noqa: PLR0917  # it calls itself, and a closure that does so is garbage that refers to itself
+    selections: SelectionSetNode | None,
+    names: Sequence[str],
+    depth: int,
+    fragments: Mapping[str, FragmentDefinitionNode],
+    variables: Mapping[str, Any],
+    seen: frozenset[str],
+) -> bool:
+    for node in selections.selections if selections else ():
+        if _is_left_out(node, variables):
+            continue
+        if isinstance(node, FieldNode):
+            is_last = depth + 1 == len(names)
+            found = node.name.value == names[depth] and (
+                is_last or _among(node.selection_set, names, depth + 1, fragments, variables, frozenset())
+            )
+        elif isinstance(node, InlineFragmentNode):
+            found = _among(node.selection_set, names, depth, fragments, variables, seen)
+        else:
+            spread = node.name.value if isinstance(node, FragmentSpreadNode) else ""
+            found = (
+                spread not in seen
+                and spread in fragments
+                and _among(fragments[spread].selection_set, names, depth, fragments, variables, seen | {spread})
+            )
+        if found:
+            return True
+    return False
+
+
+def _found(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> Selection:
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
     walk = _Walk(schema, fragments)
     root = schema.get_root_type(operation.operation)
     if root is not None:
         walk.into(operation.selection_set, root)
     return Selection({name: frozenset(attributes) for name, attributes in walk.attributes.items()})
-
-
-def selects(info: "GraphQLResolveInfo[Any]", variables: Mapping[str, Any], *names: str) -> bool:
-    """Whether the answer will hold a field of the last name below ones of the names before it, below the field that is being resolved."""
-    fragments = info.fragments
-
-    def among(selections: SelectionSetNode | None, depth: int, seen: frozenset[str]) -> bool:
-        for node in selections.selections if selections else ():
-            if _is_left_out(node, variables):
-                continue
-            if isinstance(node, FieldNode):
-                is_named = node.name.value == names[depth]
-                found = is_named and (depth + 1 == len(names) or among(node.selection_set, depth + 1, frozenset()))
-            elif isinstance(node, InlineFragmentNode):
-                found = among(node.selection_set, depth, seen)
-            else:
-                spread = node.name.value if isinstance(node, FragmentSpreadNode) else ""
-                found = spread not in seen and spread in fragments and among(fragments[spread].selection_set, depth, seen | {spread})
-            if found:
-                return True
-        return False
-
-    return any(among(node.selection_set, 0, frozenset()) for node in info.field_nodes)
 
 
 def _is_left_out(node: SelectionNode, variables: Mapping[str, Any]) -> bool:

@@ -6,9 +6,11 @@ from typing import Annotated, Any, Final
 
 import strawberry
 
+from resolvers.arguments import MaxAge
 from resolvers.changes import ChangeCriteria, ChangeEvent, Changes, cursor_of, position_of
 from resolvers.context import Context
 from resolvers.errors import UserError, bad_input
+from resolvers.freshness import allowed
 from resolvers.listing.request import MAX_FIRST
 from resolvers.node_id import decode
 from resolvers.types.change import StageChangeFilter
@@ -44,8 +46,15 @@ class LogPage:
     end_cursor: str
 
 
-async def stage_changes(info: Info, after: After = None, first: First = None, filter: Filter = None) -> Any:  # noqa: A002
+async def stage_changes(
+    info: Info,
+    after: After = None,
+    first: First = None,
+    filter: Filter = None,  # noqa: A002
+    max_age: MaxAge = 0,
+) -> Any:
     context: Context = info.context
+    allowed(info, max_age)
     changes = watched(context)
     size = DEFAULT_FIRST if first is None else first
     if not 1 <= size <= MAX_FIRST:

@@ -316,7 +316,7 @@ async def _tallied(request: Request, source: Source, moment: Moment) -> Tallies:
         source.rows_scanned = len(index.entries)
     else:
         source.cache_hits = 1
-    source.fetched_at = index.fetched_at
+    source.read_from(index.fetched_at, context.utc_now())
     tallies = await _tallies(plan, index.entries, request)
     source.rows = sum(tally.count for tally in tallies.values())
     if index.dropped:

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
+from strawberry.extensions import SchemaExtension
 
 from resolvers.context import Context
 from resolvers.listing.index import IndexStore
@@ -40,7 +41,13 @@ class _Running:
     changes: ChangeService | None
 
 
-def create_server(config: Config, *, tabs: Sequence[Tab] = PLAIN_TABS) -> Starlette:
+def create_server(
+    config: Config,
+    *,
+    tabs: Sequence[Tab] = PLAIN_TABS,
+    cursor_key: bytes | None = None,
+    extensions: Sequence[type[SchemaExtension]] = (),
+) -> Starlette:
     """Put the server of a configuration together; Crms are connected when it starts, and watched from then on.
 
     What watches them is told by the application's `state.watching()`.
@@ -48,15 +55,20 @@ def create_server(config: Config, *, tabs: Sequence[Tab] = PLAIN_TABS) -> Starle
     Args:
         config: The configuration.
         tabs: What GraphiQL opens with.
+        cursor_key: Key that cursors are sealed with, where the store is somebody else's: nothing is kept then that outlives the process.
+        extensions: Further things that run around every operation.
 
     Raises:
         ConfigError: The store cannot be used.
     """
     running: list[_Running] = []
-    store = opened_store(config.server.store_dir)
-    ledger = SqliteLedger(store.path, process=uuid4().hex, days=config.server.ledger_days)
-    given = config.server.cursor_key
-    cursors = SignedCursors(kept_cursor_key(store.path) if given is None else given.get_secret_value().encode())
+    store = None
+    if cursor_key is None:
+        store = opened_store(config.server.store_dir)
+        given = config.server.cursor_key
+        cursor_key = kept_cursor_key(store.path) if given is None else given.get_secret_value().encode()
+    ledger = SqliteLedger(None if store is None else store.path, process=uuid4().hex, days=config.server.ledger_days)
+    cursors = SignedCursors(cursor_key)
     clocks = SystemClocks()
 
     def contexts(crms: Mapping[str, Crm], *, indexes: IndexStore, changes: ChangeService | None = None) -> ContextMaker:
@@ -70,7 +82,7 @@ def create_server(config: Config, *, tabs: Sequence[Tab] = PLAIN_TABS) -> Starle
             reporting_currency=config.money.currency,
         )
 
-    log = ChangeStore(store.path) if config.changes.enabled else None
+    log = ChangeStore(store.path) if store is not None and config.changes.enabled else None
 
     @asynccontextmanager
     async def watched(crms: Mapping[str, Crm], scanned: MemoryIndexes) -> AsyncGenerator[_Running, None]:
@@ -112,7 +124,8 @@ def create_server(config: Config, *, tabs: Sequence[Tab] = PLAIN_TABS) -> Starle
                 running.clear()
             await indexes.close()
             ledger.close()
-            store.close()
+            if store is not None:
+                store.close()
 
     def context_factory(connection: HTTPConnection, connection_params: Mapping[str, object]) -> Context:
         del connection, connection_params
@@ -122,7 +135,7 @@ def create_server(config: Config, *, tabs: Sequence[Tab] = PLAIN_TABS) -> Starle
         return (running[0].changes, running[0].crms) if running and running[0].changes is not None else None
 
     app = create_app(
-        schema=build_schema(operation_extensions(config.limits, clock=time.monotonic)),
+        schema=build_schema([*operation_extensions(config.limits, clock=time.monotonic), *extensions]),
         context_factory=context_factory,
         settings=config.http,
         ready=lambda: bool(running),

@@ -73,6 +73,17 @@ class ServerSettings(BaseModel):
     status_partial_294: bool = Field(
         default=False, strict=True, description="Whether an answer with data and errors has status 294 instead of 200."
     )
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        strict=True,
+        description="Number of processes that answer. Several read only, watch nothing, and divide what each Crm may be asked.",
+    )
+    gc: Literal["tuned", "default"] = Field(
+        default="tuned",
+        description="Whether the garbage collector is set for serving, so that it leaves alone what stays, or as Python sets it.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least severe level that is logged.")
     log_format: Literal["text", "json"] = Field(default="text", description="Form of the log: lines of text, or a JSON object a line.")
 
@@ -106,6 +117,13 @@ class CrmSettings(BaseModel):
         strict=True,
         allow_inf_nan=False,
         description="How long pipelines, users and other small tables are kept before they are read again.",
+    )
+    cache_ttl_seconds: float = Field(
+        default=300.0,
+        ge=0,
+        strict=True,
+        allow_inf_nan=False,
+        description="How long anything read is kept at most for queries that allow an age (maxAge); 0 keeps nothing.",
     )
     scan_max_rows: int = Field(
         default=50_000, ge=100, strict=True, description="Rows that one list may read where the vendor does not evaluate all of it."
@@ -168,6 +186,7 @@ class CrmConfig:
     proxy: SecretStr | None
     tls: ssl.SSLContext | None
     table_ttl_seconds: float
+    cache_ttl_seconds: float
     scanning: Scanning
     correlation_field: str | None
     watching: Mapping[str, Any]
@@ -245,6 +264,8 @@ def parse_config(
         ]
     else:
         mistakes.add("crms", "configure at least one Crm, as a table [crms.<key>]")
+    if server is not None and server.workers > 1 and changes.get("enabled", True):
+        mistakes.add("server.workers", "several processes watch no changes: set changes.enabled = false, or leave one")
     if mistakes.lines or server is None or money is None:
         raise ConfigError("\n".join(mistakes.lines))
     return Config(
@@ -363,6 +384,7 @@ def _crm(key: str, value: object, vendors: Mapping[str, Vendor], places: Places,
         proxy=crm.proxy,
         tls=tls,
         table_ttl_seconds=crm.table_ttl_seconds,
+        cache_ttl_seconds=crm.cache_ttl_seconds,
         scanning=Scanning(
             max_rows=crm.scan_max_rows,
             max_calls=crm.scan_max_calls,

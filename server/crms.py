@@ -9,9 +9,11 @@ import aiohttp
 
 from server.config import Config, CrmConfig
 from server.version import product_version
+from vendors.cache import MemoryCache
 from vendors.calls import Clock
 from vendors.changes import WATCHING, WatchesOpportunities
-from vendors.limiting import Sleep
+from vendors.errors import ConfigError
+from vendors.limiting import IndivisibleError, Sleep
 from vendors.registry import Crm, Link
 
 _CONNECT_TIMEOUT_SECONDS: Final = 5.0
@@ -46,11 +48,17 @@ def connect_crms(
         clock: Monotonic seconds.
         sleep: Waits.
         jitter: Gives random numbers from 0 to 1.
+
+    Raises:
+        ConfigError: A Crm allows too few calls at once for so many processes.
     """
-    return {key: _connect(crm, session, clock, sleep, jitter) for key, crm in config.crms.items()}
+    workers = config.server.workers
+    return {key: _connect(crm, session, clock, sleep, jitter, workers=workers) for key, crm in config.crms.items()}
 
 
-def _connect(crm: CrmConfig, session: aiohttp.ClientSession, clock: Clock, sleep: Sleep, jitter: Callable[[], float]) -> Crm:
+def _connect(
+    crm: CrmConfig, session: aiohttp.ClientSession, clock: Clock, sleep: Sleep, jitter: Callable[[], float], *, workers: int
+) -> Crm:
     link = Link(
         crm=crm.key,
         session=session,
@@ -60,8 +68,12 @@ def _connect(crm: CrmConfig, session: aiohttp.ClientSession, clock: Clock, sleep
         table_ttl_seconds=crm.table_ttl_seconds,
         proxy=None if crm.proxy is None else crm.proxy.get_secret_value(),
         ssl=crm.tls or True,
+        processes=workers,
     )
-    client = crm.vendor.connect(link, crm.settings)
+    try:
+        client = crm.vendor.connect(link, crm.settings)
+    except IndivisibleError as error:
+        raise ConfigError(f"server.workers: {workers} are too many for the Crm {crm.key!r}: {error}") from None
     watching = client.watching() if isinstance(client, WatchesOpportunities) else WATCHING
     return Crm(
         key=crm.key,
@@ -72,4 +84,5 @@ def _connect(crm: CrmConfig, session: aiohttp.ClientSession, clock: Clock, sleep
         scanning=crm.scanning,
         correlation_field=crm.correlation_field,
         watching=replace(watching, **crm.watching),
+        cache=MemoryCache(ttl_seconds=crm.cache_ttl_seconds, clock=clock) if crm.cache_ttl_seconds else None,
     )

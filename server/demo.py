@@ -182,7 +182,7 @@ class _Server(GraphServer):
     """Tells when it serves."""
 
     def __init__(self, config: uvicorn.Config, on_stop: Sequence[StopHook], started: Callable[[], Awaitable[None]]) -> None:
-        super().__init__(config, on_stop)
+        super().__init__(config, on_stop, tunes_gc=True)
         self._tell = started
 
     async def startup(self, sockets: list[socket] | None = None) -> None:

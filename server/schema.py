@@ -6,10 +6,11 @@ from typing import Any, Final
 
 import strawberry
 from strawberry.extensions import SchemaExtension
+from strawberry.extensions.runner import SchemaExtensionsRunner
 from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
 
 from resolvers.answers import Answers
-from resolvers.event_execution import EventExecutor
 from resolvers.mutations import Mutation
 from resolvers.queries import Query
 from resolvers.scalars import SCALARS
@@ -21,6 +22,7 @@ from resolvers.types.opportunity import Opportunity
 from resolvers.types.pipeline import Pipeline
 from resolvers.types.stage import Stage
 from resolvers.types.user import User
+from server.execution import HooksRunner, document_cache, executor_class
 
 SCHEMA_FILE: Final = Path(__file__).parent.parent / "schema.graphql"
 
@@ -30,6 +32,9 @@ class Schema(strawberry.Schema):
 
     def process_errors(self, errors: list[Any], execution_context: Any = None) -> None:
         """Leave errors to `Answers`."""
+
+    def create_extensions_runner(self, execution_context: ExecutionContext, extensions: list[SchemaExtension]) -> SchemaExtensionsRunner:
+        return HooksRunner(execution_context, extensions)
 
 
 def build_schema(extensions: Iterable[type[SchemaExtension] | Callable[[], SchemaExtension]] = ()) -> strawberry.Schema:
@@ -43,8 +48,8 @@ def build_schema(extensions: Iterable[type[SchemaExtension] | Callable[[], Schem
         mutation=Mutation,
         subscription=Subscription,
         types=[Account, Contact, Crm, Opportunity, Pipeline, Stage, User],
-        extensions=[Answers, *extensions],
-        execution_context_class=EventExecutor,
+        extensions=[Answers, document_cache(), *extensions],
+        execution_context_class=executor_class(),
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
     )
 

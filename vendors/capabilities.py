@@ -8,7 +8,7 @@ just that id.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Final, Generic, Protocol, TypeVar, cast, runtime_checkable
 
 from vendors.changes import ReceivesWebhooks
 from vendors.errors import UnsupportedError, VendorError
@@ -255,12 +255,21 @@ def capabilities_of(client_class: type) -> frozenset[Capability]:
     return frozenset(capability for capability, protocol in PROTOCOLS.items() if issubclass(client_class, protocol))
 
 
+# Looking at all methods of a class takes a while, and is done for every read.
+_implemented: Final[set[tuple[type, type]]] = set()
+
+
 def supported(client: object, protocol: type[T], *, crm: str, what: str) -> T:
     """Give the client as that protocol.
 
     Raises:
         UnsupportedError: The vendor cannot do it.
     """
+    pair = type(client), protocol
+    if pair in _implemented:
+        return cast("T", client)
     if isinstance(client, protocol):
+        if issubclass(pair[0], protocol):
+            _implemented.add(pair)
         return client
     raise UnsupportedError(f"The CRM {crm!r} cannot {what}; `Crm.capabilities` tells what it can.", crm=crm)

@@ -171,7 +171,7 @@ class VendorHttp:
         self._budget = Budget(limits, clock=clock, sleep=sleep)
         self._flights: Flights[Reply] = Flights()
         self._pause = Pause(clock=clock)
-        self._writes = 0
+        self.writes = 0  # that have ended
         self.vendor_clock = VendorClock(clock)
 
     async def send(self, request: Request) -> Reply:
@@ -189,11 +189,11 @@ class VendorHttp:
             async with asyncio.timeout(seconds):
                 if request.read:
                     # A read that began before a write would not show it.
-                    return await self._flights.run((self._writes, request.key()), lambda: self._attempts(request))
+                    return await self._flights.run((self.writes, request.key()), lambda: self._attempts(request))
                 try:
                     return await self._attempts(request)
                 finally:
-                    self._writes += 1
+                    self.writes += 1
         except TimeoutError as cause:
             # A write that was still waiting for its turn has not happened, and says nothing about the vendor.
             is_sent = request.read or sending.is_sent

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -31,6 +31,33 @@ class Limits:
     calls_per_second: float | None = None
     burst: int = 1
     max_reply_bytes: int = 32 * 1024 * 1024
+
+    def shared_by(self, processes: int) -> "Limits":
+        """What one of several processes may do, so that together they keep to it.
+
+        One call at a time is the rule of a login, and each process has its own.
+
+        Raises:
+            IndivisibleError: There are more processes than calls at once.
+        """
+        if processes == 1:
+            return self
+        at_once = [number for number in (self.max_concurrent, self.max_concurrent_per_entity) if number is not None and number > 1]
+        if at_once and min(at_once) < processes:
+            raise IndivisibleError(f"it lets {min(at_once)} calls run at once")
+        return replace(
+            self,
+            max_concurrent=max(1, self.max_concurrent // processes),
+            max_concurrent_per_entity=None
+            if self.max_concurrent_per_entity is None
+            else max(1, self.max_concurrent_per_entity // processes),
+            calls_per_second=None if self.calls_per_second is None else self.calls_per_second / processes,
+            burst=max(1, self.burst // processes),
+        )
+
+
+class IndivisibleError(Exception):
+    """A limit is too small to be shared by so many processes."""
 
 
 class Budget:

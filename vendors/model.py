@@ -4,7 +4,7 @@ Frozen, slotted values without behaviour beyond pure derivations. Relations are 
 be partial: `read_fields` names the attributes it was read with, and None means that it is complete.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import field
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
@@ -309,6 +309,14 @@ class Selection:
 
     attributes: Mapping[str, frozenset[str]] | None = field(default=None)
     derived: dict[Any, Any] = field(default_factory=dict[Any, Any], compare=False, repr=False)
+
+    @property
+    def key(self) -> Hashable:
+        """What two selections that ask for the same have in common."""
+        if "key" not in self.derived:
+            self.derived["key"] = None if self.attributes is None else frozenset(self.attributes.items())
+        key: Hashable = self.derived["key"]
+        return key
 
     def of(self, class_name: str) -> frozenset[str] | None:
         """Attributes read of that class: None for all, empty when the class does not occur."""

@@ -14,11 +14,13 @@ from pydantic import BaseModel, ConfigDict
 
 import vendors
 from vendors.auth import Auth
+from vendors.cache import EntityCache
 from vendors.calls import Clock
 from vendors.changes import WATCHING, Watching
 from vendors.http import Judge, VendorHttp, no_judgement
 from vendors.limiting import Limits, Sleep
 from vendors.sandbox import SandboxKind
+from vendors.sharing import SharedReads
 
 
 class VendorSettings(BaseModel):
@@ -45,6 +47,7 @@ class Link:
         table_ttl_seconds: How long small tables are kept.
         proxy: URL of an HTTP proxy.
         ssl: TLS context, or True for the system's.
+        processes: How many processes share what the Crm may be asked.
         https: Filled with every `VendorHttp` that was made, for health and limits.
     """
 
@@ -56,6 +59,7 @@ class Link:
     table_ttl_seconds: float = 300.0
     proxy: str | None = None
     ssl: Any = True
+    processes: int = 1
     https: list[VendorHttp] = field(default_factory=list[VendorHttp])
 
     def http(self, *, auth: Auth, limits: Limits, judge: Judge = no_judgement) -> VendorHttp:
@@ -64,7 +68,7 @@ class Link:
             crm=self.crm,
             session=self.session,
             auth=auth,
-            limits=limits,
+            limits=limits.shared_by(self.processes),
             judge=judge,
             clock=self.clock,
             sleep=self.sleep,
@@ -124,7 +128,7 @@ class Crm:
     """One configured set of credentials for one vendor, connected.
 
     `correlation_field` is the key of a custom field that creates write a mark of their idempotency key into; `watching` is how its changes
-    are watched.
+    are watched; `cache` keeps what was read, None where nothing is kept; `reads` are under way.
     """
 
     key: str
@@ -135,6 +139,13 @@ class Crm:
     scanning: Scanning = Scanning()
     correlation_field: str | None = None
     watching: Watching = WATCHING
+    cache: EntityCache | None = None
+    reads: SharedReads = field(default_factory=SharedReads, compare=False, repr=False)
+
+    @property
+    def writes(self) -> int:
+        """Number of writes that have ended: what was read before one of them does not show it."""
+        return sum(http.writes for http in self.link.https)
 
     @property
     def http(self) -> VendorHttp:

@@ -17,14 +17,24 @@ class SharedReads:
 
     def __init__(self) -> None:
         self._flights: Flights[tuple[Any, CallRecorder]] = Flights()
+        self._alone: set[str] = set()
 
-    async def run(self, key: Hashable, read: Callable[[], Awaitable[T]]) -> T:
+    async def run(self, kind: str, key: Hashable, read: Callable[[], Awaitable[T]]) -> T:
         """Read, or wait for who reads the same.
 
+        Whoever comes while nobody reads anything of that kind reads by himself, which costs no task; his calls are shared all the same.
+
         Args:
+            kind: What is read, such as `Account`.
             key: What makes two reads the same: all that is asked for, and since when it must not be older.
             read: Reads it.
         """
+        if kind not in self._alone:
+            self._alone.add(kind)
+            try:
+                return await read()
+            finally:
+                self._alone.discard(kind)
         is_mine = False
 
         async def work() -> tuple[T, CallRecorder]:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from vendors.calls import Clock, record_cache_hit
+from vendors.calls import Clock, record_cache_hit, record_kept
 from vendors.flight import Flights
 
 T = TypeVar("T")
@@ -31,12 +31,14 @@ class Table(Generic[T]):
         """The table, at most `ttl_seconds` old."""
         if self._kept is not None and self._clock() - self._kept[1] < self._ttl_seconds:
             record_cache_hit()
+            record_kept(self._kept[1])
             return self._kept[0]
         return await self._flights.run(None, self._reload)
 
     async def get_after_miss(self) -> T:
         """The table for somebody who missed a key in it: read again, unless that happened less than half a minute ago."""
         if self._kept is not None and self._clock() - self._kept[1] < _MISS_REFRESH_SECONDS:
+            record_kept(self._kept[1])
             return self._kept[0]
         return await self._flights.run(None, self._reload)
 

@@ -79,7 +79,6 @@ def measure(given: Namespace, variant: str) -> Measured:
     command += ["--seconds", str(given.seconds), "--low-seconds", str(given.low_seconds), "--warm", str(given.warm)]
     for number, target in enumerate(targets):
         serve = [sys.executable, "-m", "bench.peers.serve", "--port", str(_FIRST_PORT + number), *_TARGETS[target]]
-        serve += [] if given.executor is None else ["--executor", given.executor]
         command += ["--target-cmd", f"{target}={addresses[target]}graphql={shlex.join(serve)}"]
     calls: Mapping[str, int] = {}
     with subprocess.Popen(command, cwd=ROOT, env=_environment(given), stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  # ours
@@ -149,7 +148,6 @@ def _arguments(arguments: Sequence[str] | None) -> Namespace:
     parser.add_argument("--low-seconds", type=int, default=10, metavar="N", help="seconds of one of a single client (%(default)s)")
     parser.add_argument("--warm", type=int, default=10, metavar="N", help="seconds before the first one (%(default)s)")
     parser.add_argument("--work", type=Path, default=_WORK, metavar="FOLDER", help="where peers are installed (%(default)s)")
-    parser.add_argument("--executor", metavar="MODULE:NAME", help="class that runs our operations; the server's own choice when absent")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every measurement there")
     given = parser.parse_args(arguments)
     given.folder = given.folder.resolve()

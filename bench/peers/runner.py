@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from bench.peers.workload import QUERY, expected_form
+from bench.peers.workload import expected_form, query
 
 _LEAST_SHARE: Final = 0.97  # of the bytes of the first answer; an answer cut short by errors has fewer
 
@@ -26,10 +26,10 @@ def load(folder: Path) -> Any:
     return runner
 
 
-def extend(runner: Any, addresses: tuple[str, ...]) -> None:
+def extend(runner: Any, addresses: tuple[str, ...], variant: str) -> None:
     """Let the runner ask the targets at these addresses our question, and go on where nothing was answered in time."""
     their_post, their_wrk = runner.post, runner.wrk
-    body = json.dumps({"query": QUERY}).encode()
+    body = json.dumps({"query": query(variant)}).encode()
     sizes: dict[str, int] = {}
 
     def post(url: str, their_body: bytes, timeout: float = 20) -> bytes:
@@ -67,7 +67,7 @@ def main() -> None:
     """Run it with the remaining arguments, and end what it started."""
     folder, addresses, *arguments = sys.argv[1:]
     runner = load(Path(folder))
-    extend(runner, tuple(addresses.split(",")))
+    extend(runner, tuple(addresses.split(",")), arguments[arguments.index("--variant") + 1])
     signal.signal(signal.SIGTERM, _end)
     sys.argv = ["bench.py", *arguments]
     try:

@@ -6,11 +6,9 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import fields, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-import server.schema
 from bench.peers.workload import CRMS
 from server.compose import create_server
 from server.config import Config, parse_config
@@ -23,19 +21,20 @@ from vendors.http import Judge, VendorHttp, no_judgement
 from vendors.limiting import Limits
 from vendors.model import Pipeline
 from vendors.registry import Link, Vendor
+from vendors.sharing import SharedReads
 
 _DEADLINE_SECONDS: Final = 60.0  # slow answers are measured, not cut off
 _FOREVER_SECONDS: Final = 86_400.0
 _NOT_KEPT_SECONDS: Final = 1e-9
-# Settings of a Crm. In B everything is in memory: how long a Crm's other records are kept belongs there, too.
+# Settings of a Crm. In B everything is in memory.
 _CRM_SETTINGS: Final[Mapping[str, Mapping[str, float]]] = {
     "A": {"table_ttl_seconds": _NOT_KEPT_SECONDS},
-    "B": {"table_ttl_seconds": _FOREVER_SECONDS},
+    "B": {"table_ttl_seconds": _FOREVER_SECONDS, "cache_ttl_seconds": _FOREVER_SECONDS},
     "C": {"table_ttl_seconds": _NOT_KEPT_SECONDS},
 }
 
 
-def serve(backend: str, variant: str, *, port: int, apart: bool = False, executor: str | None = None) -> None:
+def serve(backend: str, variant: str, *, port: int, apart: bool = False) -> None:
     """Serve until told to stop, put together as `crmgraph serve` does it.
 
     Args:
@@ -43,20 +42,17 @@ def serve(backend: str, variant: str, *, port: int, apart: bool = False, executo
         variant: One of the workload's variants.
         port: Port to listen at.
         apart: Whether operations share no vendor calls.
-        executor: The class that runs operations, as MODULE:NAME, instead of the server's own choice.
     """
-    if executor is not None:
-        module, _, name = executor.partition(":")
-        chosen_in: Any = server.schema  # no setting chooses it
-        chosen_in.EventExecutor = getattr(import_module(module), name)
     files, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(files, most_files), most_files))
     signal.signal(signal.SIGTERM, _end)  # uvicorn stops first, and then raises the signal again
     with tempfile.TemporaryDirectory(prefix="crmgraph-peers-") as folder, listen("127.0.0.1", port) as listener:
         config = configuration(backend, variant, Path(folder))
         configure_logging(level="warning", form=config.server.log_format, secrets=config.secrets(), request_id=request_id)
-        app = create_server(_apart(config) if apart else config)
-        GraphServer(uvicorn_config(app, port=port), app.state.on_stop).run(sockets=[listener])
+        if apart:
+            config = _apart(config)
+        app = create_server(config)
+        GraphServer(uvicorn_config(app, port=port), app.state.on_stop, tunes_gc=config.server.gc == "tuned").run(sockets=[listener])
 
 
 def _end(*_: object) -> None:
@@ -75,6 +71,8 @@ def configuration(backend: str, variant: str, folder: Path) -> Config:
 
 def _apart(config: Config) -> Config:
     """The same configuration, under which no operation makes use of a vendor call of another."""
+    reads: Any = SharedReads
+    reads.run = _read_apart
     return replace(config, crms={key: replace(crm, vendor=_apart_vendor(crm.vendor)) for key, crm in config.crms.items()})
 
 
@@ -91,6 +89,10 @@ def _operation() -> float | None:
     """What tells the operation that is running from others: each has a deadline of its own."""
     deadline = current_deadline()
     return None if deadline is None else deadline.at
+
+
+async def _read_apart(_: SharedReads, kind: str, key: Hashable, read: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ARG001  # as SharedReads.run
+    return await read()
 
 
 class _ApartFlights(Flights[Any]):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {"gte": ge, "gt": gt, "lte": le, "lt": lt}
 _MOST_VALUES: Final = 200
+_LOOKED_UP: Final = frozenset({"pipeline_names", "stage_names", "stage_kinds", "owner_emails"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +91,12 @@ def checked_filter(filter_: object, context: "Context") -> None:
             _check_range(name, value)
             if isinstance(value, AmountRange):
                 comparison_currency(context, value.currency)
+
+
+def needs_tables(filter_: OpportunityFilter | None) -> bool:
+    """Whether what a filter means in a Crm can only be told with the Crm's tables."""
+    given = _given(filter_)
+    return not _LOOKED_UP.isdisjoint(given) or ("not_" in given and needs_tables(given["not_"]))
 
 
 async def opportunity_criteria(context: "Context", crm: Crm, filter_: OpportunityFilter | None, moment: Moment) -> Criteria:

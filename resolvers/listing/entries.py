@@ -7,7 +7,8 @@ from decimal import Decimal
 from sys import intern
 from typing import TYPE_CHECKING, Any, Final
 
-from vendors.capabilities import LinksOpportunities, ReadsAccounts, supported
+from resolvers.freshness import LINKS, read_by_ids
+from vendors.capabilities import ById, LinksOpportunities, OpportunityLinks, ReadsAccounts, supported
 from vendors.errors import VendorError
 from vendors.model import UNREAD, Account, Opportunity, OpportunityStatus, Ref, Selection, Unread, derived_expected_revenue
 from vendors.registry import Crm
@@ -81,6 +82,8 @@ READS: Final[Mapping[str, tuple[str, ...]]] = {
     "is_deleted": ("is_deleted",),
     "is_archived": ("is_archived",),
 }
+# Columns that a record may leave to a further read.
+FURTHER_COLUMNS: Final = frozenset({"currency", "account", "accounts", "contacts", "account_name"})
 # Columns that no vendor needs a further call for: an index holds them whatever it was filled for.
 PLAIN_COLUMNS: Final = frozenset(READS) - {"currency", "account", "accounts", "contacts", "account_name", "tags", "custom_fields"}
 
@@ -127,13 +130,20 @@ def settled(entries: Iterable[Entry], columns: frozenset[str]) -> frozenset[str]
     return columns if any(entry.currency_of is not None for entry in entries) else columns | {"currency"}
 
 
+def plain_entries(records: Sequence[Opportunity]) -> list[Entry]:
+    """The entries of records, as far as the records tell."""
+    return [entry_of(record) for record in records]
+
+
 async def entries_of(context: "Context", crm: Crm, records: Sequence[Opportunity], columns: frozenset[str]) -> list[Entry]:
     """The entries of records, with those columns completed by further reads where a record leaves them out.
 
     Raises:
         VendorError: A further read failed; a column that is only half known would leave rows out without a word.
     """
-    entries = [entry_of(record) for record in records]
+    entries = plain_entries(records)
+    if not columns & FURTHER_COLUMNS:
+        return entries
     if columns & {"account", "accounts", "contacts", "account_name"}:
         await _complete_links(context, crm, records, entries, columns)
     accounts = await _accounts(context, crm, entries, columns)
@@ -160,7 +170,12 @@ async def _complete_links(
     client = supported(crm.client, LinksOpportunities, crm=crm.key, what="tell the accounts and contacts of opportunities")
     # The operation may show none of these relations; the list looks at them all the same.
     selection = context.selection.including(selection_of_columns(wanted))
-    found = await client.opportunity_links([record for record, _ in lacking], selection)
+    by_id = {record.local_id: record for record, _ in lacking}
+
+    async def read(ids: Sequence[str]) -> ById[OpportunityLinks]:
+        return await client.opportunity_links([by_id[local_id] for local_id in ids], selection)
+
+    found = await read_by_ids(context, crm, LINKS, list(by_id), selection=selection, read=read)
     for record, entry in lacking:
         links = found.get(record.local_id)
         if isinstance(links, VendorError):
@@ -185,7 +200,12 @@ async def _accounts(context: "Context", crm: Crm, entries: Iterable[Entry], colu
     if not ids:
         return {}
     client = supported(crm.client, ReadsAccounts, crm=crm.key, what="read accounts")
-    found = await client.accounts_by_ids(list(ids), Selection({"Account": frozenset({"id", *attributes})}))
+    selection = Selection({"Account": frozenset({"id", *attributes})})
+
+    async def read(wanted: Sequence[str]) -> ById[Account]:
+        return await client.accounts_by_ids(wanted, selection)
+
+    found = await read_by_ids(context, crm, "Account", list(ids), selection=selection, read=read)
     for account in found.values():
         if isinstance(account, VendorError):
             raise account
@@ -205,8 +225,8 @@ def _contacts(record: Opportunity) -> tuple[str, ...] | Unread:
 
 
 def _id(ref: Ref | None) -> str | None:
-    return None if ref is None else intern(ref.local_id)  # thousands of rows name the same few
+    return None if ref is None else intern(ref[1])  # thousands of rows name the same few
 
 
 def _ids(refs: tuple[Ref, ...] | Unread) -> tuple[str, ...] | Unread:
-    return refs if isinstance(refs, Unread) else tuple(intern(ref.local_id) for ref in refs)
+    return refs if isinstance(refs, Unread) else tuple([intern(ref[1]) for ref in refs])

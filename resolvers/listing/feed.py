@@ -6,15 +6,16 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from resolvers.errors import ScanBudgetError
+from resolvers.freshness import Rows, kept_rows, read_rows
 from resolvers.listing.index import Index
 from resolvers.listing.kinds import Kind
 from resolvers.listing.order import Measures, Order, Values, tie
 from resolvers.listing.plan import Plan
 from resolvers.listing.source import Source
-from vendors.calls import recording
+from vendors.calls import CallRecorder, recording, warn
 from vendors.capabilities import PageRequest
 from vendors.model import Record, Selection
 
@@ -75,7 +76,7 @@ class Candidate(Generic[R]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading(Generic[R]):
-    """What feeds of one list share."""
+    """What feeds of one list share; `max_age` is how old its rows may be, in seconds."""
 
     context: "Context"
     kind: Kind[R]
@@ -83,6 +84,7 @@ class Reading(Generic[R]):
     selection: Selection
     include_deleted: bool
     path: Sequence[str | int]
+    max_age: float = 0.0
     is_backward: bool = False
 
 
@@ -168,8 +170,12 @@ class PagesFeed(Feed[R]):
         self._selection = (
             reading.selection.including(reading.kind.selection(plan.columns)) if plan.criteria or is_sorted else reading.selection
         )
+        self._looks = is_sorted or not plan.takes_all
         self._ties: list[Candidate[R]] = []
         self._before_ties = self._behind_last = place.position
+        self._seen = 0
+        self._calls: CallRecorder | None = None
+        self._begun: tuple[int, Iterator[int]] | None = None
 
     @property
     def resumes_at(self) -> str | None:
@@ -177,25 +183,76 @@ class PagesFeed(Feed[R]):
         return self._before_ties if self.reading.order is not None else self.position
 
     async def fill(self, size: int) -> None:
-        wanted, barren, calls = len(self.buffer) + size, 0, 0
-        # Rows that may not belong to the list, or whose turn comes when a later one is known, are read more at a time.
-        step = size if self.plan.is_exact and not self._is_sorted else max(2 * size, _FEWEST_ROWS_TO_SIFT)
-        with self.noted(), recording() as recorder:
-            while self.has_more and len(self.buffer) < wanted and not self.has_stopped:
-                seen = await self._read(step)
-                barren = 0 if seen else barren + 1
-                calls = len(recorder.calls)
-                is_over = self.source.rows_scanned >= self.plan.crm.scanning.max_rows or calls >= self.plan.crm.scanning.max_calls
-                if self.has_more and len(self.buffer) < wanted and (is_over or barren >= _BARREN_PAGES):
-                    self._stop(is_over=is_over)
-                step = min(step * 2, _MOST_ROWS_AT_ONCE)
+        with self.noted(), recording() as self._calls:
+            if self._begun is None:
+                steps = self._steps(size)
+            else:
+                step, steps = self._begun
+                self._begun = None
+                await self._read(step)
+            for step in steps:
+                await self._read(step)
         if not self.has_more:
             self._flush()
 
-    async def _read(self, size: int) -> int:
-        """Read a page, and tell how many rows were on it."""
+    def fill_at_once(self, size: int) -> bool:
+        """Do the same with kept pages, without waiting. Where that comes to its end, `fill` goes on from there."""
+        reading = self.reading
+        if not reading.max_age or reading.order is not None:
+            return False
+        steps = self._steps(size)
+        for step in steps:
+            rows = kept_rows(reading.context, self.plan.crm, reading.kind.name, self._request(step), reading.max_age)
+            entries = None if rows is None else self._entries_at_once(rows)
+            if rows is None or entries is None:
+                self._begun = step, steps
+                return False
+            self.source.cache_hits += 1
+            self._take_in(rows, entries)
+        return True
+
+    def _steps(self, size: int) -> Iterator[int]:
+        """The sizes of the pages to read until there are so many more rows, or reading has to stop."""
+        wanted, barren = len(self.buffer) + size, 0
+        # Rows that may not belong to the list, or whose turn comes when a later one is known, are read more at a time.
+        step = size if self.plan.is_exact and not self._is_sorted else max(2 * size, _FEWEST_ROWS_TO_SIFT)
+        scanning = self.plan.crm.scanning
+        while self.has_more and len(self.buffer) < wanted and not self.has_stopped:
+            yield step
+            barren = 0 if self._seen else barren + 1
+            calls = 0 if self._calls is None else len(self._calls.calls)
+            is_over = self.source.rows_scanned >= scanning.max_rows or calls >= scanning.max_calls
+            if self.has_more and len(self.buffer) < wanted and (is_over or barren >= _BARREN_PAGES):
+                self._stop(is_over=is_over)
+            step = min(step * 2, _MOST_ROWS_AT_ONCE)
+
+    async def _read(self, size: int) -> None:
+        reading, crm = self.reading, self.plan.crm
+        kind, request = reading.kind, self._request(size)
+        rows = await read_rows(reading.context, crm, kind.name, request, max_age=reading.max_age, read=kind.page)
+        entries = self._entries_at_once(rows)
+        if entries is None:
+            entries = await kind.entries(reading.context, crm, [row.record for row in rows.page.rows], self.plan.columns)
+        self._take_in(rows, entries)
+
+    def _entries_at_once(self, rows: Rows) -> Sequence[Any] | None:
+        """What the list looks at in rows, if that takes no further read; the records themselves where it looks at nothing."""
+        made = rows.made
+        records = made.get("records")
+        if records is None:
+            records = made["records"] = [row.record for row in rows.page.rows]
+        if not self._looks:
+            return cast("Sequence[Any]", records)
+        if not self.plan.columns.isdisjoint(self.reading.kind.further):
+            return None
+        entries = made.get("entries")
+        if entries is None:
+            entries = made["entries"] = self.reading.kind.plain_entries(records)
+        return cast("Sequence[Any]", entries)
+
+    def _request(self, size: int) -> PageRequest:
         reading, plan = self.reading, self.plan
-        request = PageRequest(
+        return PageRequest(
             size=size,
             position=self.position,
             selection=self._selection,
@@ -204,24 +261,34 @@ class PagesFeed(Feed[R]):
             sort=plan.sort if self._is_sorted else None,
             count=self._is_counted and self.total is None,
         )
-        page = await reading.kind.page(plan.crm, request)
+
+    def _take_in(self, rows: Rows, entries: Sequence[Any]) -> None:
+        reading, page, made = self.reading, rows.page, rows.made
+        self._seen = len(page.rows)
         self.source.pages += 1
-        self.source.fetched_at = reading.context.utc_now()
+        self.source.read(reading.context.utc_now(), rows.age)
         self.source.rows_scanned += len(page.rows) + page.dropped
         if self._is_counted and self.total is None:
             self.total = page.total
-        reading.context.loaders.seed(page.seeds)
-        records = [row.record for row in page.rows]
-        entries = await reading.kind.entries(reading.context, plan.crm, records, plan.columns)
-        for row, entry in zip(page.rows, entries, strict=True):
-            reading.kind.seed(reading.context.loaders, row.record)
-            self._take(Candidate(entry, row.record, row.position))
+        for warned in rows.warnings:
+            warn(warned.crm, warned.code, warned.message)
+        reading.context.place_warnings(rows.warnings, reading.path)
+        if not rows.is_kept:
+            reading.context.loaders.seed(page.seeds)
+            reading.kind.seed(reading.context.loaders, made["records"])
+        if self._looks:
+            for row, entry in zip(page.rows, entries, strict=True):
+                self._take(Candidate(entry, row.record, row.position))
+        else:
+            candidates = made.get("candidates")
+            if candidates is None:
+                candidates = made["candidates"] = [Candidate(row.record, row.record, row.position) for row in page.rows]
+            self.buffer.extend(candidates)
         is_stuck = page.position is None or page.position == self.position
         if page.dropped or (page.has_more and is_stuck):
             self.source.lose_rows()
         self.has_more = page.has_more and not is_stuck
         self.position = page.position or self.position
-        return len(page.rows)
 
     def _take(self, candidate: Candidate[R]) -> None:
         order = self.reading.order
@@ -287,7 +354,7 @@ class IndexFeed(Feed[R]):
         self._at = start
         self.start = start
         self._found = self._matching()
-        source.fetched_at = index.fetched_at
+        source.read_from(index.fetched_at, reading.context.utc_now())
         if index.dropped:
             source.lose_rows()
 

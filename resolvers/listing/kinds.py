@@ -42,9 +42,11 @@ class Kind(Generic[R]):
         page: Reads a page.
         by_ids: Reads records by their ids.
         entries: What filters and orders look at in records, with these columns completed.
+        further: Columns that may take a further read to be completed.
+        plain_entries: The entries of records without these.
         settled: The columns that are known in all entries.
         selection: What to read for these columns.
-        seed: Keeps a record for the operation's loaders.
+        seed: Keeps records for the operation's loaders.
     """
 
     name: str
@@ -53,9 +55,11 @@ class Kind(Generic[R]):
     page: Callable[[Crm, PageRequest], Awaitable[Page[R]]]
     by_ids: Callable[[Crm, Sequence[str], Selection], Awaitable[ById[R]]]
     entries: Callable[["Context", Crm, Sequence[R], frozenset[str]], Awaitable[Sequence[Any]]]
+    further: frozenset[str]
+    plain_entries: Callable[[Sequence[R]], Sequence[Any]]
     settled: Callable[[Iterable[Any], frozenset[str]], frozenset[str]]
     selection: Callable[[Iterable[str]], Selection]
-    seed: Callable[[Loaders, R], None]
+    seed: Callable[[Loaders, Iterable[R]], None]
 
 
 def _opportunities_pushdown(crm: Crm, conditions: Sequence[Condition], sort: Sort | None) -> Pushdown:
@@ -115,6 +119,10 @@ async def _records_themselves(context: "Context", crm: Crm, records: Sequence[R]
     return records
 
 
+def _themselves(records: Sequence[R]) -> Sequence[R]:
+    return records
+
+
 def _all_settled(_: Iterable[object], columns: frozenset[str]) -> frozenset[str]:
     return columns
 
@@ -130,9 +138,11 @@ OPPORTUNITIES: Final[Kind[Opportunity]] = Kind(
     page=_opportunities_page,
     by_ids=_opportunities_by_ids,
     entries=entries.entries_of,
+    further=entries.FURTHER_COLUMNS,
+    plain_entries=entries.plain_entries,
     settled=entries.settled,
     selection=entries.selection_of_columns,
-    seed=lambda loaders, record: loaders.opportunities_by_ref.seed(record),
+    seed=lambda loaders, records: loaders.opportunities_by_ref.seed_all(records),
 )
 ACCOUNTS: Final[Kind[Account]] = Kind(
     name="Account",
@@ -141,9 +151,11 @@ ACCOUNTS: Final[Kind[Account]] = Kind(
     page=_accounts_page,
     by_ids=_accounts_by_ids,
     entries=_records_themselves,
+    further=frozenset(),
+    plain_entries=_themselves,
     settled=_all_settled,
     selection=_selection_of("Account"),
-    seed=lambda loaders, record: loaders.accounts_by_ref.seed(record),
+    seed=lambda loaders, records: loaders.accounts_by_ref.seed_all(records),
 )
 CONTACTS: Final[Kind[Contact]] = Kind(
     name="Contact",
@@ -152,9 +164,11 @@ CONTACTS: Final[Kind[Contact]] = Kind(
     page=_contacts_page,
     by_ids=_contacts_by_ids,
     entries=_records_themselves,
+    further=frozenset(),
+    plain_entries=_themselves,
     settled=_all_settled,
     selection=_selection_of("Contact"),
-    seed=lambda loaders, record: loaders.contacts_by_ref.seed(record),
+    seed=lambda loaders, records: loaders.contacts_by_ref.seed_all(records),
 )
 USERS: Final[Kind[User]] = Kind(
     name="User",
@@ -163,7 +177,9 @@ USERS: Final[Kind[User]] = Kind(
     page=_users_page,
     by_ids=_users_by_ids,
     entries=_records_themselves,
+    further=frozenset(),
+    plain_entries=_themselves,
     settled=_all_settled,
     selection=_selection_of("User"),
-    seed=lambda loaders, record: loaders.users_by_ref.seed(record),
+    seed=lambda loaders, records: loaders.users_by_ref.seed_all(records),
 )

@@ -6,12 +6,15 @@ failure changes the order of what the others give.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeVar
+from functools import cached_property
+from heapq import heapify, heappop, heapreplace
+from typing import Any, Final, Generic, ParamSpec, TypeVar
 
 from resolvers.errors import contained
+from resolvers.freshness import read_by_ids, read_rows
 from resolvers.listing.criteria import moment_of
 from resolvers.listing.cursor import Cursor, digest_of, opened, sealed
 from resolvers.listing.entries import Entry
@@ -33,6 +36,7 @@ from vendors.model import Record
 from vendors.registry import Crm
 
 R = TypeVar("R", bound=Record)
+P = ParamSpec("P")
 
 # A round of reading gets this share of the time that is left: the rest is for making up for a Crm that took all of it, and for relations.
 _SHARE_OF_DEADLINE: Final = 0.7
@@ -47,8 +51,12 @@ class Connection(Generic[R]):
     has_next_page: bool
     has_previous_page: bool
     cursor: Callable[[int], str]
-    end_cursor: str | None
+    end: Callable[[], str | None]
     total_count: int | None = None
+
+    @property
+    def end_cursor(self) -> str | None:
+        return self.end()
 
     @property
     def start_cursor(self) -> str | None:
@@ -86,7 +94,6 @@ class _Page(Generic[R]):
         self._listing = listing
         self._context = listing.context
         self._order = listing.order
-        self._digest = digest_of(listing.kind.name, listing.identity)
         window = listing.window
         argument = "before" if window.is_backward else "after"
         self._cursor = None if window.cursor is None else opened(self._context, window.cursor, self._digest, self._order, argument)
@@ -99,11 +106,16 @@ class _Page(Generic[R]):
             selection=self._context.selection,
             include_deleted=listing.include_deleted,
             path=listing.path,
+            max_age=listing.max_age,
             is_backward=window.is_backward,
         )
         self._parts = {crm.key: self._part(crm) for crm in listing.crms}
         if self._order is not None and self._order.needs_rates:
             comparison_currency(self._context, listing.currency)
+
+    @cached_property
+    def _digest(self) -> str:
+        return digest_of(self._listing.kind.name, self._listing.identity)
 
     def _part(self, crm: Crm) -> Part[R]:
         beginning = END if self._listing.window.is_backward else START
@@ -113,8 +125,14 @@ class _Page(Generic[R]):
 
     async def read(self) -> Connection[R]:
         merged: _Merged[R] = _Merged()
-        with deadline_scope(_deadline_of_round()):
-            await asyncio.gather(*(self._guarded(part, self._prepare(part)) for part in self._parts.values()))
+        parts: Sequence[Part[R]] = list(self._parts.values())
+        if not self._needs_tables:
+            for part in parts:
+                await self._guarded(part, self._decide, part)  # no waiting, so that there is nothing to be done side by side
+            parts = [part for part in parts if part.source.strategy is not Strategy.NONE and part.feed is None]
+        if parts:
+            with deadline_scope(_deadline_of_round()):
+                await asyncio.gather(*(self._guarded(part, self._prepare, part) for part in parts))
         while merged.shown < self._listing.window.size:
             taken = self._take(self._listing.window.size - merged.shown)
             if taken:
@@ -132,7 +150,7 @@ class _Page(Generic[R]):
 
     async def planned(self) -> list[Source]:
         """See `planned_sources`."""
-        await asyncio.gather(*(self._guarded(part, self._plan(part)) for part in self._parts.values()))
+        await asyncio.gather(*(self._guarded(part, self._plan, part) for part in self._parts.values()))
         return [part.source for part in self._parts.values()]
 
     async def _plan(self, part: Part[R]) -> None:
@@ -142,10 +160,10 @@ class _Page(Generic[R]):
         except CallWithheldError:
             part.source.needs_call = True
 
-    async def _guarded(self, part: Part[R], doing: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, part: Part[R], do: Callable[P, Awaitable[None]], *given: P.args, **named: P.kwargs) -> None:
         """Do something for one Crm; whatever happens there takes nothing away from the others."""
         try:
-            await doing
+            await do(*given, **named)
         except VendorError as error:
             self._fail(part, error)
         except Exception as defect:  # noqa: BLE001  # as said
@@ -156,10 +174,27 @@ class _Page(Generic[R]):
         if part.feed is not None:
             part.feed.has_failed = True
 
+    @property
+    def _needs_tables(self) -> bool:
+        """Whether deciding how rows are found may take a table of the Crm, which may have to be read first."""
+        return self._listing.needs_tables or (self._order is not None and self._order.needs_stages)
+
     async def _prepare(self, part: Part[R]) -> None:
-        """Decide how the rows of a Crm are found, and get ready for it."""
+        """Decide how the rows of a Crm are found, unless that is decided, and get ready for it."""
+        if part.plan is None:
+            await self._decide(part)
+        plan, strategy = part.plan, part.source.strategy
+        if part.feed is not None or plan is None or strategy is Strategy.NONE:
+            return
+        if strategy is Strategy.INDEX:
+            await self._use_index(part, plan)
+        elif not await self._use_shared(part, plan):
+            self._use_pages(part, plan)
+
+    async def _decide(self, part: Part[R]) -> None:
+        """Decide how the rows of a Crm are found, and begin with its pages where these are read for this list alone."""
         crm, order = part.source.crm, self._order
-        with self._noted(part.source):
+        with self._noted(part.source) if self._needs_tables else nullcontext():
             criteria = await self._listing.criteria(crm, self._moment)
             ranks = {}
             if order is not None and order.needs_stages:
@@ -173,11 +208,11 @@ class _Page(Generic[R]):
         part.source.evaluated_here = [criterion.label for criterion in plan.residual]
         if part.place.is_done and not self._listing.window.is_backward:
             return
-        part.index = fresh_index(self._context, self._listing.kind, plan, include_deleted=self._listing.include_deleted)
+        may_use_index = order is not None or self._listing.is_counted or self._listing.window.is_backward or bool(plan.residual)
+        if may_use_index or part.place.last_id is not None:
+            part.index = fresh_index(self._context, self._listing.kind, plan, include_deleted=self._listing.include_deleted)
         part.source.strategy = self._strategy(part, plan)
-        if part.source.strategy is Strategy.INDEX:
-            await self._use_index(part, plan)
-        elif not await self._use_shared(part, plan):
+        if part.source.strategy is not Strategy.INDEX and self._listing.refers is None:
             self._use_pages(part, plan)
 
     def _strategy(self, part: Part[R], plan: Plan) -> Strategy:
@@ -257,10 +292,13 @@ class _Page(Generic[R]):
 
     def _take(self, most: int) -> list[Step[R]]:
         """Take rows for as long as it is certain which comes next."""
-        steps: list[Step[R]] = []
+        alive = [part.feed for part in self._parts.values() if part.feed is not None and part.feed.is_alive]
         is_backward = self._listing.window.is_backward
+        if self._order is None and not is_backward:
+            return self._take_in_turn(alive, most)
+        steps: list[Step[R]] = []
         while len(steps) < most:
-            alive = [part.feed for part in self._parts.values() if part.feed is not None and part.feed.is_alive]
+            alive = [feed for feed in alive if feed.is_alive]
             if not alive or (self._order is not None and any(feed.is_hungry for feed in alive)):
                 break
             feed = (max if is_backward else min)(alive, key=self._turn)
@@ -269,7 +307,24 @@ class _Page(Generic[R]):
             candidate = feed.buffer.popleft()
             feed.count += -1 if is_backward else 1
             feed.last_taken = candidate
-            steps.append(Step(feed, candidate))
+            steps.append((feed, candidate))
+        return steps
+
+    def _take_in_turn(self, alive: Sequence[Feed[R]], most: int) -> list[Step[R]]:
+        """The same in native order, where numbers of rows decide, and then the keys of the Crms."""
+        steps: list[Step[R]] = []
+        turns = [(feed.count, feed.plan.crm.key, feed) for feed in alive]
+        heapify(turns)
+        while turns and len(steps) < most:
+            count, key, feed = turns[0]
+            if feed.buffer:
+                steps.append((feed, feed.buffer.popleft()))
+                feed.count = count + 1
+                heapreplace(turns, (count + 1, key, feed))
+            elif feed.is_alive:
+                break
+            else:
+                heappop(turns)
         return steps
 
     def _turn(self, feed: Feed[R]) -> Any:
@@ -282,8 +337,11 @@ class _Page(Generic[R]):
 
     async def _fill(self, hungry: Sequence[Part[R]], missing: int) -> None:
         alive = sum(part.feed is not None and part.feed.is_alive for part in self._parts.values())
-        with deadline_scope(_deadline_of_round()):
-            await asyncio.gather(*(self._guarded(part, self._fill_part(part, -(-missing // alive), missing)) for part in hungry))
+        share = -(-missing // alive)
+        waiting = [part for part in hungry if not (isinstance(part.feed, PagesFeed) and part.feed.fill_at_once(share))]
+        if waiting:
+            with deadline_scope(_deadline_of_round()):
+                await asyncio.gather(*(self._guarded(part, self._fill_part, part, share, missing) for part in waiting))
 
     async def _fill_part(self, part: Part[R], share: int, missing: int) -> None:
         feed, plan = part.feed, part.plan
@@ -307,28 +365,38 @@ class _Page(Generic[R]):
         """Give the rows that were taken their records, and tell how many there are. Rows of a Crm that fails meanwhile are given back."""
         lacking: dict[str, list[Step[R]]] = {}
         for step in steps:
-            if step.candidate.record is None:
-                lacking.setdefault(step.feed.plan.crm.key, []).append(step)
-            else:
-                step.record = step.candidate.record
-        with deadline_scope(_deadline_of_round()):
-            await asyncio.gather(*(self._guarded(self._parts[key], self._read_records(of_crm)) for key, of_crm in lacking.items()))
+            if step[1].record is None:
+                lacking.setdefault(step[0].plan.crm.key, []).append(step)
+        if lacking:
+            with deadline_scope(_deadline_of_round()):
+                await asyncio.gather(*(self._guarded(self._parts[key], self._read_records, of_crm) for key, of_crm in lacking.items()))
         for key in lacking:
-            feed = self._parts[key].feed
-            if feed is not None and feed.has_failed:
-                steps[:] = [step for step in steps if step.feed is not feed]
-                feed.buffer.clear()
-        for step in steps:
-            step.feed.source.rows += step.record is not None
-        return sum(step.record is not None for step in steps)
+            failed = self._parts[key].feed
+            if failed is not None and failed.has_failed:
+                steps[:] = [step for step in steps if step[0] is not failed]
+                failed.buffer.clear()
+        found = [feed for feed, candidate in steps if candidate.record is not None]
+        for feed in found:
+            feed.source.rows += 1
+        return len(found)
 
     async def _read_records(self, steps: Sequence[Step[R]]) -> None:
         """Read rows that an index told, and see whether they still belong to the list."""
-        feed, kind = steps[0].feed, self._listing.kind
+        (feed, _), kind = steps[0], self._listing.kind
         plan = feed.plan
         selection = self._context.selection.including(kind.selection(plan.columns))
         with feed.noted():
-            found = await kind.by_ids(plan.crm, [step.candidate.entry.local_id for step in steps], selection)
+            ids = [candidate.entry.local_id for _, candidate in steps]
+            found = await read_by_ids(
+                self._context,
+                plan.crm,
+                kind.name,
+                ids,
+                selection=selection,
+                read=lambda wanted: kind.by_ids(plan.crm, wanted, selection),
+                max_age=self._listing.max_age,
+                note=lambda age: feed.source.read(self._context.utc_now(), age),
+            )
             records = [record for record in found.values() if not isinstance(record, VendorError)]
             entries = await kind.entries(self._context, plan.crm, records, plan.columns)
         belongs = {
@@ -336,14 +404,14 @@ class _Page(Generic[R]):
             for record, entry in zip(records, entries, strict=True)
             if plan.matches(entry) and (self._listing.include_deleted or not getattr(record, "is_deleted", False))
         }
-        for record in records:
-            kind.seed(self._context.loaders, record)
-        for step in steps:
-            read = found.get(step.candidate.entry.local_id)
+        if self._listing.max_age <= self._context.freshness.max_age:  # the records may be that old
+            kind.seed(self._context.loaders, records)
+        for _, candidate in steps:
+            read = found.get(candidate.entry.local_id)
             if isinstance(read, VendorError):
                 feed.source.lose_rows()
             elif read is not None and read.local_id in belongs:
-                step.record = read
+                candidate.record = read
 
     async def _count(self, part: Part[R]) -> None:
         """Find out how many rows a Crm's part of the list has; where that fails, the rows there are stay."""
@@ -372,7 +440,9 @@ class _Page(Generic[R]):
                     where=plan.pushdown.conditions,
                     count=True,
                 )
-                total = (await self._listing.kind.page(plan.crm, request)).total
+                kind = self._listing.kind
+                age = self._listing.max_age
+                total = (await read_rows(self._context, plan.crm, kind.name, request, max_age=age, read=kind.page)).page.total
         if total is not None:
             source.total_count, source.total_count_origin = total, CountOrigin.VENDOR
             return
@@ -403,10 +473,13 @@ class _Page(Generic[R]):
                 part.source.status = SourceState.SKIPPED
         if is_backward:
             steps.reverse()
-        shown = [(index, step) for index, step in enumerate(steps) if step.record is not None]
-        trail = Trail(parts, steps, self._order, is_backward=is_backward)
+        records = [candidate.record for _, candidate in steps if candidate.record is not None]
+        trail: Trail[R] | None = None
 
         def cursor_at(count: int, *, is_end: bool = False) -> str:
+            nonlocal trail
+            if trail is None:
+                trail = Trail(parts, steps, self._order, is_backward=is_backward)
             made = Cursor(
                 today=self._today,
                 row=trail.row(count),
@@ -415,21 +488,28 @@ class _Page(Generic[R]):
             )
             return sealed(self._context, made, self._digest, self._order)
 
-        has_stopped = any(part.feed is not None and part.feed.has_stopped for part in parts.values())
-        end = None
-        if has_stopped:
-            end = cursor_at(len(steps), is_end=True)
-        elif shown:
-            end = cursor_at(shown[-1][0] + 1)
+        counts_of: list[int] = []
+
+        def cursor_behind(index: int) -> str:
+            """The cursor of the record of that index; rows without one are passed over."""
+            if not counts_of:
+                counts_of.extend(count for count, (_, candidate) in enumerate(steps, 1) if candidate.record is not None)
+            return cursor_at(counts_of[index])
+
+        def end() -> str | None:
+            if any(part.feed is not None and part.feed.has_stopped for part in parts.values()):
+                return cursor_at(len(steps), is_end=True)
+            return cursor_behind(len(records) - 1) if records else None
+
         counts = [part.source.total_count for part in parts.values()]
         self._tell_missing_rates()
         return Connection(
-            records=[step.record for _, step in shown if step.record is not None],
+            records=records,
             sources=[part.source for part in parts.values()],
             has_next_page=self._cursor is not None if is_backward else has_more,
             has_previous_page=has_more if is_backward else self._cursor is not None,
-            cursor=lambda index: cursor_at(shown[index][0] + 1),
-            end_cursor=end,
+            cursor=cursor_behind,
+            end=end,
             total_count=sum(count for count in counts if count is not None) if None not in counts else None,
         )
 

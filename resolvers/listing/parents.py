@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from aiodataloader import DataLoader
 
+from resolvers.freshness import read_rows
 from resolvers.listing.criteria import Criterion, refers_to
 from resolvers.listing.feed import Candidate, Feed, Place, Reading
 from resolvers.listing.order import Measures
@@ -20,10 +21,11 @@ _ROWS_AT_ONCE: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What a reading for several records found for one of them."""
+    """What a reading for several records found for one of them, and how old it is."""
 
     candidates: Sequence[Candidate[Any]]
     dropped: int
+    age_seconds: float
 
 
 class Siblings(DataLoader[str, Rows | None]):
@@ -57,17 +59,19 @@ class Siblings(DataLoader[str, Rows | None]):
         referring = {key: refers_to(self._field, key, kind=kind.name.lower()) for key in keys}
         found: dict[str, list[Candidate[Any]]] = {key: [] for key in keys}
         position: str | None = None
-        dropped, has_more = 0, True
+        dropped, has_more, age = 0, True, 0.0
         rows = min(_ROWS_AT_ONCE, len(keys) * (self._size + 1))
         for _ in range(_MOST_PAGES):
-            page = await kind.page(self._crm, self._request(pushdown.conditions, position, rows))
+            request, context = self._request(pushdown.conditions, position, rows), self._reading.context
+            read = await read_rows(context, self._crm, kind.name, request, max_age=self._reading.max_age, read=kind.page)
+            page, age = read.page, max(age, read.age)
             rows = _ROWS_AT_ONCE
             dropped += page.dropped
-            self._reading.context.loaders.seed(page.seeds)
+            context.loaders.seed(page.seeds)
             records = [row.record for row in page.rows]
-            entries = await kind.entries(self._reading.context, self._crm, records, self._columns)
+            kind.seed(context.loaders, records)
+            entries = await kind.entries(context, self._crm, records, self._columns)
             for record, entry in zip(records, entries, strict=True):
-                kind.seed(self._reading.context.loaders, record)
                 if all(criterion.matches(entry) for criterion in self._others):
                     for key, criterion in referring.items():
                         if criterion.matches(entry):
@@ -76,7 +80,7 @@ class Siblings(DataLoader[str, Rows | None]):
             position = page.position
             if not has_more or all(len(mine) > self._size for mine in found.values()):
                 break
-        return [Rows(found[key], dropped) if not has_more or len(found[key]) > self._size else None for key in keys]
+        return [Rows(found[key], dropped, age) if not has_more or len(found[key]) > self._size else None for key in keys]
 
     def _request(self, where: tuple[Condition, ...], position: str | None, rows: int) -> PageRequest:
         reading = self._reading
@@ -96,7 +100,8 @@ class SharedFeed(Feed[Any]):
         super().__init__(reading, plan, source, place, measures)
         self.buffer.extend(rows.candidates)
         self.has_more = False
-        source.pages, source.rows_scanned, source.fetched_at = 1, len(rows.candidates), reading.context.utc_now()
+        source.pages, source.rows_scanned = 1, len(rows.candidates)
+        source.read(reading.context.utc_now(), rows.age_seconds)
         if rows.dropped:
             source.lose_rows()
 

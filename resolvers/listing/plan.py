@@ -42,6 +42,11 @@ class Plan:
         """Whether the vendor's rows are exactly those of the list."""
         return self.pushdown.is_exact and not self.residual
 
+    @property
+    def takes_all(self) -> bool:
+        """Whether every row that the vendor gives belongs to the list."""
+        return not self._checks
+
     @cached_property
     def _checks(self) -> list[Callable[[Any], bool]]:
         taken = set(self.pushdown.conditions)

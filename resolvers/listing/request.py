@@ -46,6 +46,8 @@ class Listing(Generic[R]):
         currency: The currency that amounts are compared in, where the order does.
         include_deleted: Whether rows that a vendor keeps as deleted belong to it.
         is_counted: Whether the number of all its rows is wanted.
+        max_age: How old its rows may be, in seconds.
+        needs_tables: Whether the filter can only be understood with tables of the Crm.
         refers: For a list of what refers to a record: the field that does, and the record's id.
     """
 
@@ -60,6 +62,8 @@ class Listing(Generic[R]):
     currency: str | None = None
     include_deleted: bool = False
     is_counted: bool = False
+    max_age: float = 0.0
+    needs_tables: bool = False
     refers: tuple[Field, str] | None = None
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from resolvers.types.enums import Consistency, CountOrigin, SourceState
@@ -29,6 +29,7 @@ class Source:
     error: VendorError | None = None
     consistency: Consistency = Consistency.STRICT
     fetched_at: datetime | None = None
+    age_seconds: float | None = None
     vendor_calls: int = 0
     rows: int = 0
     pushed_down: Sequence[str] = ()
@@ -57,6 +58,16 @@ class Source:
         self.error = self.error or error
         if self.status is SourceState.OK:
             self.status = SourceState.PARTIAL
+
+    def read(self, now: datetime, age_seconds: float = 0.0) -> None:
+        """Note that rows were read, or taken from what was read so many seconds ago; what is oldest counts."""
+        read_at = now - timedelta(seconds=age_seconds) if age_seconds else now
+        self.fetched_at = read_at if self.fetched_at is None else min(self.fetched_at, read_at)
+        self.age_seconds = max(age_seconds, self.age_seconds or 0.0)
+
+    def read_from(self, index_of: datetime, now: datetime) -> None:
+        """Note that rows were taken from an index of that moment."""
+        self.read(now, max(0.0, (now - index_of).total_seconds()))
 
     @property
     def least_calls(self) -> int:

@@ -15,13 +15,8 @@ from vendors.model import Record
 R = TypeVar("R", bound=Record)
 
 
-@dataclass(slots=True)
-class Step(Generic[R]):
-    """A row that was taken; its record is None when it has vanished or changed meanwhile, and is passed over."""
-
-    feed: Feed[R]
-    candidate: Candidate[R]
-    record: R | None = None
+Step = tuple[Feed[R], Candidate[R]]
+"""A row that was taken, and from where; its record is None when it has vanished or changed meanwhile, and is passed over."""
 
 
 @dataclass(slots=True)
@@ -56,18 +51,18 @@ class Trail(Generic[R]):
         """The last of that many rows."""
         if not count:
             return None
-        step = self._steps[count - 1]
-        return step.feed.plan.crm.key, step.candidate.entry.local_id
+        feed, candidate = self._steps[count - 1]
+        return feed.plan.crm.key, candidate.entry.local_id
 
     def values(self, count: int) -> Values | None:
         """What the last of that many rows is compared by."""
-        return self._steps[count - 1].candidate.values if count and self._order is not None else None
+        return self._steps[count - 1][1].values if count and self._order is not None else None
 
     def places(self, count: int, *, is_end: bool) -> dict[str, Place]:
         """The places after that many rows; at the end of a page that reading stopped for, behind what was looked at."""
         places = dict(self._base)
-        for step in self._steps[:count]:
-            key, candidate = step.feed.plan.crm.key, step.candidate
+        for feed, candidate in self._steps[:count]:
+            key = feed.plan.crm.key
             places[key] = Place(
                 count=places[key].count + 1,
                 position=candidate.position,
@@ -75,7 +70,7 @@ class Trail(Generic[R]):
                 values=candidate.values if self._order is not None else None,
                 last_crm=key if self._order is not None else None,
             )
-        later = {step.feed.plan.crm.key for step in self._steps[count:]}
+        later = {feed.plan.crm.key for feed, _ in self._steps[count:]}
         for key, part in self._parts.items():
             places[key] = self._settled(part, places[key], count, is_last=key not in later, is_end=is_end)
         return places

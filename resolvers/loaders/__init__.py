@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from resolvers.loaders.accounts import AccountsByRef
+from resolvers.loaders.base import RefLoader
 from resolvers.loaders.contacts import ContactsByRef
 from resolvers.loaders.history import MovesByOpportunity
 from resolvers.loaders.links import LinksByOpportunity
@@ -68,12 +69,12 @@ class Loaders:
         """Keep records that another reply held, as far as they hold what the operation reads."""
         if seeds is None:
             return
-        for user in seeds.users:
-            self.users_by_ref.seed(user)
-        for account in seeds.accounts:
-            self.accounts_by_ref.seed(account)
-        for contact in seeds.contacts:
-            self.contacts_by_ref.seed(contact)
+        if seeds.users:
+            self.users_by_ref.seed_all(seeds.users)
+        if seeds.accounts:
+            self.accounts_by_ref.seed_all(seeds.accounts)
+        if seeds.contacts:
+            self.contacts_by_ref.seed_all(seeds.contacts)
 
     @contextmanager
     def under_way(self) -> Generator[None, None, None]:
@@ -87,6 +88,12 @@ class Loaders:
             self._under_way.discard(task)
 
     def end(self) -> None:
-        """Cancel the batches that are under way."""
+        """Cancel the batches that are under way, and let go of what was loaded.
+
+        Loaders and what they read with refer to each other, and garbage that does so has to be searched for among all that lives.
+        """
         for task in self._under_way:
             task.cancel()
+        for made in vars(self).values():
+            if isinstance(made, RefLoader | LinksByOpportunity):
+                made.end()

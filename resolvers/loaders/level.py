@@ -4,9 +4,11 @@ A level and single loads share everything: what is known, what is under way, and
 can end what others wait for, because each has a wait of his own.
 """
 
-from asyncio import Future, Task, get_running_loop
-from collections.abc import Callable, Coroutine, Hashable, Iterable, Sequence
-from typing import Any, TypeVar
+import threading
+from asyncio import AbstractEventLoop, Future, Task, get_running_loop
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
+from contextvars import copy_context
+from typing import Any, Final, TypeVar
 
 from aiodataloader import DataLoader
 
@@ -16,12 +18,41 @@ V = TypeVar("V")
 BatchFunction = Callable[[list[K]], Coroutine[Any, Any, list[V]]]
 
 
+class _Outbox:
+    """Batches that one tick has begun: they are sent together."""
+
+    __slots__ = ("batches",)
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[LevelLoader[Any, Any], _Batch]] = []
+
+    def close(self, loop: AbstractEventLoop) -> None:
+        """Leave what the next tick begins to another one; send as late as DataLoader sends, so that what it makes others ask for joins."""
+        _open.outbox = None
+        loop.call_soon(self._send)
+
+    def _send(self) -> None:
+        for loader, batch in self.batches:
+            loader.send(batch)
+
+
+class _Open(threading.local):
+    """The outbox of the tick of this thread's event loop, if it has one."""
+
+    loop: AbstractEventLoop | None = None
+    outbox: _Outbox | None = None
+
+
+_open: Final = _Open()
+
+
 class _Batch:
     """Keys that are asked for together, and who waits for them."""
 
-    __slots__ = ("failure", "forgotten", "is_sent", "keys", "levels", "loads", "remaining", "results", "tasks")
+    __slots__ = ("context", "failure", "forgotten", "is_sent", "keys", "levels", "loads", "remaining", "results", "tasks")
 
     def __init__(self) -> None:
+        self.context = copy_context()  # of who asked first: several operations may begin batches in one tick
         self.keys: dict[Any, Any] = {}  # by cache key, in the order of asking
         self.results: dict[Any, Any] = {}
         self.forgotten: set[Any] = set()
@@ -33,9 +64,9 @@ class _Batch:
 
 
 class _Level:
-    """One wait for many keys, which may be spread over several batches."""
+    """One wait for many keys, which may be spread over several batches; `is_whole` when one batch began with just these."""
 
-    __slots__ = ("batches", "cache_keys", "future", "keys", "remaining")
+    __slots__ = ("batches", "cache_keys", "future", "is_whole", "keys", "remaining")
 
     def __init__(self, future: "Future[Any]", keys: Sequence[Any], cache_keys: Sequence[Any]) -> None:
         self.future = future
@@ -43,6 +74,7 @@ class _Level:
         self.cache_keys = cache_keys
         self.batches: list[_Batch] = []
         self.remaining = 0
+        self.is_whole = False
 
     def wait_for(self, batch: _Batch) -> None:
         if batch not in self.batches:
@@ -115,6 +147,7 @@ class LevelLoader(DataLoader[K, V]):
             missing = self._join_batches(level, missing)
         if missing:
             batch = self._next()
+            level.is_whole = self._is_plain and missing is keys and not batch.keys
             if self._is_plain:
                 batch.keys.update(zip(missing, missing, strict=True))
             else:
@@ -148,6 +181,17 @@ class LevelLoader(DataLoader[K, V]):
             self._known[cache_key] = value
         return self
 
+    def unasked(self, keys: Sequence[K]) -> Sequence[K]:
+        """The keys that are neither known nor asked for."""
+        if not self._known and not self._batches:
+            return keys
+        cache_keys = [(key, self.get_cache_key(key)) for key in keys]
+        return [key for key, cache_key in cache_keys if cache_key not in self._known and self._under_way(cache_key) is None]
+
+    def learn(self, values: "Mapping[K, V]") -> None:
+        """Keep values of keys that are neither known nor asked for."""
+        self._known.update(values if self._is_plain else {self.get_cache_key(key): value for key, value in values.items()})
+
     def _under_way(self, cache_key: Any) -> "_Batch | None":
         for batch in self._batches:
             if cache_key in batch.keys and cache_key not in batch.forgotten and (self.cache or not batch.is_sent):
@@ -177,19 +221,30 @@ class LevelLoader(DataLoader[K, V]):
         if batch.remaining:
             return
         batch.remaining = 1
-        if self.batch:
-            # As late as DataLoader sends, so that what one tick makes others ask for still joins.
-            self.loop.call_soon(self.loop.call_soon, self._send, batch)
-        else:
-            self._send(batch)
+        if not self.batch:
+            self.send(batch)
+            return
+        outbox = _open.outbox
+        if outbox is None or _open.loop is not self.loop:
+            outbox = _open.outbox = _Outbox()
+            _open.loop = self.loop
+            self.loop.call_soon(outbox.close, self.loop)
+        outbox.batches.append((self, batch))
 
-    def _send(self, batch: _Batch) -> None:
+    def send(self, batch: _Batch) -> None:
+        """Ask for the keys of a batch."""
         batch.is_sent = True
         cache_keys, keys = list(batch.keys), list(batch.keys.values())
+        if self.batch and not self.max_batch_size:
+            batch.tasks = [self.loop.create_task(self.dispatch_queue_batch(batch, cache_keys, keys), context=batch.context)]
+            return
         size = (self.max_batch_size or len(keys)) if self.batch else 1
         chunks = [slice(start, start + size) for start in range(0, len(keys), size)]
         batch.remaining = len(chunks)
-        batch.tasks = [self.loop.create_task(self.dispatch_queue_batch(batch, cache_keys[chunk], keys[chunk])) for chunk in chunks]
+        batch.tasks = [
+            self.loop.create_task(self.dispatch_queue_batch(batch, cache_keys[chunk], keys[chunk]), context=batch.context.copy())
+            for chunk in chunks
+        ]
 
     async def dispatch_queue_batch(self, batch: _Batch, cache_keys: list[Any], keys: list[K]) -> None:
         """Ask for keys of a batch and answer who waits for them; named like DataLoader's own, so that tasks of both are found alike."""
@@ -203,9 +258,12 @@ class LevelLoader(DataLoader[K, V]):
             self._abandon(batch)
             raise
         found = dict(zip(cache_keys, values, strict=True))
-        batch.results.update(found)
+        if batch.results:
+            batch.results.update(found)
+        else:
+            batch.results = found
         if is_kept:
-            if batch.forgotten:
+            if batch.forgotten:  # those who wait get it nonetheless
                 found = {cache_key: value for cache_key, value in found.items() if cache_key not in batch.forgotten}
             self._known.update(found)
         batch.remaining -= 1
@@ -224,6 +282,9 @@ class LevelLoader(DataLoader[K, V]):
                 level.remaining -= 1
                 if not level.remaining:
                     self._finish_level(level)
+            # Nothing is left that refers to each other, so that all goes with the operation and no garbage has to be searched for.
+            batch.levels.clear()
+            batch.tasks.clear()
 
     async def _values(self, keys: list[K]) -> list[Any]:
         """The values of keys.
@@ -232,6 +293,9 @@ class LevelLoader(DataLoader[K, V]):
             TypeError: There are not as many values as keys.
         """
         values: Any = await self.batch_load_fn(keys)
+        if values.__class__ is list and len(values) == len(keys):
+            as_it_is: list[Any] = values
+            return as_it_is
         if not isinstance(values, Iterable):
             raise TypeError(f"A batch function must return a value for each key, but returned {type(values).__name__}.")
         listed: list[Any] = list(values)  # pyright: ignore[reportUnknownArgumentType]  # whatever the batch function gives
@@ -241,6 +305,9 @@ class LevelLoader(DataLoader[K, V]):
 
     def _finish_level(self, level: _Level) -> None:
         if level.future.done():  # its waiter is gone
+            return
+        if level.is_whole and len(level.batches[0].results) == len(level.keys):
+            level.future.set_result(level.batches[0].results)
             return
         known = self._known
         try:

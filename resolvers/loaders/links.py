@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from resolvers.freshness import LINKS, keep_seeds
 from resolvers.loaders.base import PerCrm
 from vendors.capabilities import ById, LinksOpportunities, OpportunityLinks, supported
 from vendors.errors import VendorError
@@ -36,21 +37,35 @@ class LinksByOpportunity:
             loader = self._by_crm[crm.key] = _LinksOfCrm(self._context, crm)
         return loader
 
+    def end(self) -> None:
+        """Let go of what was loaded."""
+        for of_crm in self._by_crm.values():
+            of_crm.end()
+        self._by_crm.clear()
+
 
 class _LinksOfCrm(PerCrm[OpportunityLinks]):
     def __init__(self, context: "Context", crm: Crm) -> None:
-        super().__init__(context, crm.key, self._links)
-        self._crm = crm
+        super().__init__(context, crm.key, LINKS, self._links)
+        self._at = crm
         self._records: dict[str, Opportunity] = {}
 
     def load_of(self, opportunity: Opportunity) -> "asyncio.Future[OpportunityLinks | None]":
         self._records[opportunity.local_id] = opportunity
         return self.load(opportunity.local_id)
 
+    def end(self) -> None:
+        """Do not refer to itself any more."""
+        self._read = None
+
     async def _links(self, ids: Sequence[str]) -> ById[OpportunityLinks]:
-        client = supported(self._crm.client, LinksOpportunities, crm=self._crm.key, what="tell the contacts of opportunities")
-        links = await client.opportunity_links([self._records[local_id] for local_id in ids], self._context.selection)
+        client = supported(self._at.client, LinksOpportunities, crm=self._at.key, what="tell the contacts of opportunities")
+        cache, selection = self._at.cache, self._context.selection
+        begun, revision = (0.0, 0) if cache is None else (cache.now(), cache.revision)
+        links = await client.opportunity_links([self._records[local_id] for local_id in ids], selection)
         for found in links.values():
             if not isinstance(found, VendorError):
                 self._context.loaders.seed(found.seeds)
+                if self._context.freshness.max_age:
+                    keep_seeds(self._at, found.seeds, selection, read_at=begun, revision=revision)
         return links

@@ -72,7 +72,8 @@ class SourceStatus:
         "When it may work, in milliseconds, where that is known.",
     )
     consistency: Consistency = attribute("What paging promises while records change.")
-    fetched_at: datetime | None = attribute("When its rows were read; null when it was not asked.")
+    fetched_at: datetime | None = attribute("When its rows were read, the oldest of them; null when it was not asked.")
+    age_seconds: float | None = attribute("How old the oldest of them are; 0 when they were read just now, null when it was not asked.")
     vendor_calls: int = attribute("Number of calls to the vendor for this page of the list, without those for relations.")
     rows: int = attribute("Number of its rows on this page.")
     total_count: int | None = attribute(

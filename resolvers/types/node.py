@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import strawberry
 
 from resolvers.node_id import encode
-from resolvers.relation import computed, contextual
+from resolvers.relation import attribute, computed, contextual
 from resolvers.types.extension import vendor_fields
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class CrmRecord(Node):
     crm: Annotated["Crm", strawberry.lazy("resolvers.types.crm")] = contextual(
         lambda record, context: context.crms[record.ref.crm], "The CRM it lives in."
     )
-    vendor_id: str = computed(lambda record: record.ref.local_id, "The vendor's own id of it.")
+    vendor_id: str = attribute("The vendor's own id of it.", always="ref.local_id")
 
 
 def record_type(model: type, description: str) -> Callable[[C], C]:

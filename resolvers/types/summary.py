@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import strawberry
 
-from resolvers.arguments import CrmKeys
+from resolvers.arguments import CrmKeys, MaxAge
 from resolvers.errors import bad_input
+from resolvers.freshness import allowed
 from resolvers.list_errors import is_selected, path_of, report
 from resolvers.listing.criteria import checked_filter
 from resolvers.lists import Filter
@@ -71,8 +72,10 @@ async def opportunity_summary(  # noqa: PLR0917  # the arguments of the field
     currency: TotalCurrency = None,
     crms: CrmKeys = None,
     include_deleted: CountDeleted = False,  # noqa: FBT002
+    max_age: MaxAge = 0,
 ) -> Any:
     context: Context = info.context
+    allowed(info, max_age)
     checked_filter(filter, context)
     keys = group_by or []
     for key in keys:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from resolvers.errors import UserError, bad_input
+from resolvers.freshness import drop_kept
 from resolvers.types.enums import UserErrorCode, WriteOutcome
 from resolvers.writing.ledger import Entry, EntryState, LedgerError
 from resolvers.writing.values import Refusal, refusal_of
@@ -334,12 +335,14 @@ async def _executed(context: "Context", write: Write, plan: WritePlan) -> Outcom
         )
     finally:
         context.indexes.forget(write.crm.key)
+        drop_kept(write.crm, *([] if write.changes is None else [write.changes.local_id]))
     return _outcome(context, write.crm, written, plan)
 
 
 def _outcome(context: "Context", crm: Crm, written: Written, plan: WritePlan) -> Outcome:
     ref = Ref(crm.key, written.local_id)
     context.loaders.forget(ref)
+    drop_kept(crm, ref.local_id)
     problems = [refusal_of(problem, crm) for problem in written.problems]
     return Outcome(outcome=WriteOutcome.DONE, ref=ref, user_errors=problems, requests=plan.requests)
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from resolvers.changes import ChangeEvent, ChangeSource
 from resolvers.context import Clocks
+from resolvers.freshness import drop_kept
 from resolvers.listing.entries import Entry
 from server.changes.broker import Broker
 from server.changes.snapshot import Difference, Snapshot, difference, event_id, is_older, kept
@@ -144,6 +145,8 @@ class Funnel:
                 events = await self._store.append(list(changes.values()), crm=self.crm.key, followed=done)
                 self.known.update((local_id, change.snapshot) for local_id, change in changes.items())
                 self.revision += 1
+                if changes:
+                    drop_kept(self.crm, *changes)  # before anybody is told, and asks again
                 await self._broker.publish(events)
             self._moment += 1
             if self._under_way - {begun}:

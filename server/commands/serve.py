@@ -8,6 +8,7 @@ from server.compose import create_server
 from server.config import load_config
 from server.http import GraphServer, listen, request_id, uvicorn_config
 from server.observe import configure_logging
+from server.workers import serve_in_workers
 from vendors.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -23,9 +24,12 @@ def run(arguments: Namespace) -> int:
     except ConfigError as error:
         raise ConfigError(f"server.host, server.port: {error}") from None
     with listener:
-        app = create_server(config)
         port = listener.getsockname()[1]
         host = f"[{server.host}]" if ":" in server.host else server.host
         log.info("the graph of %s is at http://%s:%d/graphql", ", ".join(config.crms), host, port)
-        GraphServer(uvicorn_config(app, host=server.host, port=port), app.state.on_stop).run(sockets=[listener])
+        if server.workers > 1:
+            return serve_in_workers(config, listener)
+        app = create_server(config)
+        uvicorn = uvicorn_config(app, host=server.host, port=port)
+        GraphServer(uvicorn, app.state.on_stop, tunes_gc=server.gc == "tuned").run(sockets=[listener])
     return 0

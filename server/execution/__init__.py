@@ -2,5 +2,6 @@
 
 from server.execution.documents import document_cache
 from server.execution.executor import executor_class
+from server.execution.hooks import HooksRunner
 
-__all__ = ["document_cache", "executor_class"]
+__all__ = ["HooksRunner", "document_cache", "executor_class"]

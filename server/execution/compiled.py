@@ -80,7 +80,7 @@ def compiled(plan: ObjectPlan) -> "Callable[[Run, Level], list[dict[str, Any]]]"
 
 
 def _is_plain(attribute: str | None) -> bool:
-    return attribute is not None and attribute.isidentifier() and not iskeyword(attribute)
+    return attribute is not None and all(name.isidentifier() and not iskeyword(name) for name in attribute.split("."))
 
 
 def _shown(step: Step, value: str, number: int, names: dict[str, Any]) -> list[str]:

@@ -102,8 +102,15 @@ class BreadthFirstExecutor(StrawberryGraphQLCoreExecutionContext):
                 run.is_flawed = True
             else:
                 self.plans.gone[Way.QUICK] += 1
-                return self.build_response(data)
+                response = self.build_response(data)
+                self._let_go()
+                return response
         return self._repeated(run, plan)
+
+    def _let_go(self) -> None:
+        """Do not refer to itself any more: the answer would be kept until garbage is searched for."""
+        helpers: Any = self
+        helpers.async_helpers = None
 
     def _repeated(self, run: Run, plan: Plan) -> Any:
         del plan

@@ -67,10 +67,12 @@ class Children:
     required: tuple[bool, ...]  # as in the step
     plans: dict[str, ObjectPlan]
     abstract: Any = None  # the interface or union, if it is one
+    depth: int = field(init=False)
+    only: ObjectPlan = field(init=False)  # where it is none
 
-    @property
-    def depth(self) -> int:
-        return len(self.required) - 1
+    def __post_init__(self) -> None:
+        self.depth = len(self.required) - 1
+        self.only = next(iter(self.plans.values()))
 
     def enter(self, run: "Run", step: "Step", values: list[Any]) -> None:
         """Go on with the objects among these values of the field."""
@@ -81,20 +83,26 @@ class Children:
         if not distinct:
             return
         kinds = set(map(type, distinct.values()))
-        if any(map(is_no_object, kinds)):
-            raise FlawError
-        if self.abstract is not None:
-            self._enter_abstract(run, step, distinct)
-            return
-        (plan,) = self.plans.values()
-        if plan.object_type.is_type_of is not None and not kinds <= plan.classes:
-            info = run.info_of(step)
-            for value in distinct.values():
-                if not _plain(plan.object_type.is_type_of(value, info)):
-                    raise FlawError
+        plan = self.only
+        if self.abstract is not None or not kinds <= plan.classes:
+            if any(map(is_no_object, kinds)):
+                raise FlawError
+            if self.abstract is not None:
+                self._enter_abstract(run, step, distinct)
+                return
+            self._check(run, step, distinct)
             if plan.is_by_class:
                 plan.classes |= kinds
         run.enter(plan, distinct)
+
+    def _check(self, run: "Run", step: "Step", distinct: dict[int, Any]) -> None:
+        is_type_of = self.only.object_type.is_type_of
+        if is_type_of is None:
+            return
+        info = run.info_of(step)
+        for value in distinct.values():
+            if not _plain(is_type_of(value, info)):
+                raise FlawError
 
     def _enter_abstract(self, run: "Run", step: "Step", distinct: dict[int, Any]) -> None:
         info = run.info_of(step)
@@ -113,8 +121,11 @@ class Children:
 
     def shown(self, run: "Run") -> dict[int, Any]:
         """What is shown of each object, by the object's id; None too where it may be missing."""
-        levels = [run.levels[plan.number] for plan in self.plans.values()]
-        shown = levels[0].shown if len(levels) == 1 else dict(chain.from_iterable(level.shown.items() for level in levels))
+        if self.abstract is None:
+            shown = run.levels[self.only.number].shown
+        else:
+            levels = [run.levels[plan.number] for plan in self.plans.values()]
+            shown = dict(chain.from_iterable(level.shown.items() for level in levels))
         if not self.required[-1]:
             shown[ID_OF_NONE] = None
         return shown

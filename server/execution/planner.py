@@ -221,9 +221,12 @@ def _declared(field: Any, common: dict[str, Any]) -> Step | None:
         return CallStep(**common, call=resolved)
     if plan.loader is not None:
         return RelationStep(**common, plan=plan, key=attrgetter(plan.key or ""))
-    if resolver.info_parameter is not None:
-        return CallStep(**common, call=contextual(function))
-    return CallStep(**common, call=computed(function), may_wait=False)
+    if plan.attribute is not None:
+        return ReadStep(**common, read=attrgetter(plan.attribute), attribute=plan.attribute)
+    assert plan.value is not None, "all others have one"
+    if plan.takes_context:
+        return CallStep(**common, call=contextual(plan.value))
+    return CallStep(**common, call=computed(plan.value), may_wait=False)
 
 
 def _looked_up(name: str) -> Any:

@@ -5,7 +5,7 @@ goes on from where it was asked for. Nothing is shown before everything is there
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,17 +24,19 @@ class Level:
         by_id: The distinct objects by their ids; it keeps them alive, so that ids stay theirs.
         columns: For each field the values, in the order of the objects.
         awaited: What had to be awaited, by field and object.
-        loaded: The records of each relation by their refs.
+        asked: The refs of each relation that were asked for.
+        loaded: The records of each relation beside their refs.
         shown: What is shown of each object, by its id.
     """
 
-    __slots__ = ("_positions", "awaited", "by_id", "columns", "loaded", "objects", "shown")
+    __slots__ = ("_positions", "asked", "awaited", "by_id", "columns", "loaded", "objects", "shown")
 
     def __init__(self, width: int) -> None:
         self.by_id: dict[int, Any] = {}
         self.columns: list[list[Any]] = [[] for _ in range(width)]
         self.awaited: dict[tuple[int, int], Awaited] = {}
-        self.loaded: dict[int, dict[Any, Any]] = {}
+        self.asked: dict[int, dict[Any, Any]] = {}
+        self.loaded: dict[int, list[tuple[Sequence[Any], Sequence[Any]]]] = {}
         self.objects: list[Any] = []
         self.shown: dict[int, Any] = {}
         self._positions: dict[int, int] = {}
@@ -46,15 +48,6 @@ class Level:
         position = self._positions.get(id(source))
         column = self.columns[index]
         return NOT_FOUND if position is None or position >= len(column) else column[position]
-
-
-class ContextInfo:
-    """As much of a resolver's info as declared fields read."""
-
-    __slots__ = ("context",)
-
-    def __init__(self, context: Any) -> None:
-        self.context = context
 
 
 class Run:
@@ -70,7 +63,6 @@ class Run:
         self.executor = executor
         self.plan = plan
         self.levels = [Level(len(of.steps)) for of in plan.objects]
-        self.info = ContextInfo(executor.context_value)
         self.is_flawed = False
         self.pending = 0
         predicate: Any = executor
@@ -93,11 +85,13 @@ class Run:
     def enter(self, plan: ObjectPlan, distinct: dict[int, Any]) -> None:
         """Resolve objects that were not met before at this place."""
         level = self.levels[plan.number]
-        if level.by_id:
+        if not level.by_id:
+            level.by_id = distinct
+        else:
             distinct = {key: value for key, value in distinct.items() if key not in level.by_id}
+            level.by_id.update(distinct)
             if not distinct:
                 return
-        level.by_id.update(distinct)
         objects = list(distinct.values())
         for step in plan.active:
             step.resolve(self, level, objects)

@@ -232,7 +232,9 @@ class RelationStep(Step):
     def complete(self, run: "Run", level: "Level") -> list[Any]:
         assert self.children is not None
         shown = self.children.shown(run)
-        by_ref = {ref: shown[id(record)] for ref, record in level.loaded[self.index].items()}
+        by_ref: dict[Any, Any] = {}
+        for refs, records in level.loaded.get(self.index, ()):
+            by_ref.update(zip(refs, map(shown.__getitem__, map(id, records)), strict=True))
         column = level.columns[self.index]
         if self.plan.many:
             if self.children.required[0] and None in column:
@@ -243,27 +245,37 @@ class RelationStep(Step):
         return [by_ref[ref] for ref in column]
 
     def _load(self, run: "Run", level: "Level", keys: list[Any]) -> None:
-        refs = dict.fromkeys(chain.from_iterable(filter(None, keys)) if self.plan.many else keys)
+        refs: dict[Any, Any] = dict.fromkeys(chain.from_iterable(filter(None, keys)) if self.plan.many else keys)
         refs.pop(None, None)
-        loaded = level.loaded.setdefault(self.index, {})
-        asked = [ref for ref in refs if ref not in loaded] if loaded else list(refs)
-        if not asked:
+        asked = level.asked.setdefault(self.index, refs)
+        if asked is not refs:
+            refs = {ref: None for ref in refs if ref not in asked}
+            asked.update(refs)
+        if not refs:
             return
-        loaded.update(dict.fromkeys(asked))
         loader: Any = getattr(run.executor.context_value.loaders, self.plan.loader or "")
-        for of_crm, future in loader.load_level(asked):
+        there: list[Any] = []
+        for of_crm, future in loader.load_level(list(refs)):
             if future.done() and not future.cancelled():
-                self._loaded(run, level, of_crm, future.result())
+                there += self._found(run, level, of_crm, future.result())
             else:
                 run.wait_for_level(future, partial(self._loaded, run, level, of_crm))
+        if there:
+            self._enter(run, there)
 
     def _loaded(self, run: "Run", level: "Level", refs: Sequence[Any], found: dict[str, Any]) -> None:
+        self._enter(run, self._found(run, level, refs, found))
+
+    def _found(self, run: "Run", level: "Level", refs: Sequence[Any], found: dict[str, Any]) -> list[Any]:
+        """Note what was loaded, and give the records."""
         records = list(found.values())
         if any(issubclass(kind, Exception) for kind in set(map(type, records))):
             run.is_flawed = True
-            records = [record for record in records if not isinstance(record, Exception)]
-        else:
-            level.loaded[self.index].update(zip(refs, records, strict=True))
+            return [record for record in records if not isinstance(record, Exception)]
+        level.loaded.setdefault(self.index, []).append((refs, records))
+        return records
+
+    def _enter(self, run: "Run", records: list[Any]) -> None:
         assert self.children is not None
         self.children.enter(run, self, [records] if self.children.depth else records)
 
@@ -290,7 +302,7 @@ def computed(function: Callable[[Any], Any]) -> Call:
 
 def contextual(function: Callable[[Any, Any], Any]) -> Call:
     """Call a function with each object and the operation's context."""
-    return lambda run, _step, objects: map(function, objects, repeat(run.info))
+    return lambda run, _step, objects: map(function, objects, repeat(run.executor.context_value))
 
 
 def resolved(run: "Run", step: Step, objects: Sequence[Any]) -> Any:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from email.message import Message
+from functools import lru_cache
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ EVENT_STREAM = "text/event-stream"
 MULTIPART = "multipart/mixed"
 
 _SUBSCRIPTIONS = re.compile(r""";\s*subscriptionSpec\s*=\s*["']?1\.0["']?\s*(?:;|$)""", re.IGNORECASE)
+_KNOWN_HEADERS = 64  # clients of a kind send the same ones; each is no longer than all headers may be
 _WILDCARD_SPECIFICITY = {"*/*": 1, "application/*": 2, "text/*": 2}
 
 
@@ -23,6 +25,7 @@ class MediaType(NamedTuple):
     charset: str | None
 
 
+@lru_cache(_KNOWN_HEADERS)
 def parse_media_type(header: str) -> MediaType:
     """Read a Content-Type header, or one element of an Accept header."""
     message = Message()
@@ -32,6 +35,7 @@ def parse_media_type(header: str) -> MediaType:
     return MediaType(name, charset.strip().lower() if isinstance(charset, str) else None)
 
 
+@lru_cache(_KNOWN_HEADERS)
 def answer_type(accept: str | None, *, html: bool) -> str | None:
     """Choose the media type of the answer.
 
@@ -63,6 +67,7 @@ def answer_type(accept: str | None, *, html: bool) -> str | None:
     return chosen
 
 
+@lru_cache(_KNOWN_HEADERS)
 def stream_type(accept: str) -> str | None:
     """Choose the media type of a stream: the one that Accept names with the highest quality, the first of equals; None if it names none.
 

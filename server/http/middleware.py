@@ -1,6 +1,6 @@
 """What holds for every request, whatever it asks for: its size, its id, and the headers that keep browsers careful."""
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.http.refusal import RefusedError
@@ -8,12 +8,13 @@ from server.http.request_id import HEADER, request_id, request_id_from
 from server.http.settings import HttpSettings
 from vendors.errors import ErrorCode
 
-_SECURITY_HEADERS = {
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "x-frame-options": "DENY",
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-}
+_HEADER = HEADER.encode()
+_SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
 
 
 class RequestIdMiddleware:
@@ -30,10 +31,9 @@ class RequestIdMiddleware:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] in ("http.response.start", "websocket.http.response.start"):  # the latter refuses a WebSocket
-                headers = MutableHeaders(scope=message)
-                headers[HEADER] = name
-                for key, value in _SECURITY_HEADERS.items():
-                    headers.setdefault(key, value)
+                headers = [header for header in message["headers"] if header[0] != _HEADER]
+                there = {key for key, _ in headers}
+                message["headers"] = [*headers, (_HEADER, name.encode()), *(one for one in _SECURITY_HEADERS if one[0] not in there)]
             await send(message)
 
         token = request_id.set(name)

@@ -44,6 +44,7 @@ _HOW_TO_SUBSCRIBE: Final = (
     f"Subscriptions run over WebSocket, with the protocol graphql-transport-ws, or as a stream: please accept {EVENT_STREAM}, or"
     f" {MULTIPART};subscriptionSpec=1.0."
 )
+_UNWATCHED_SECONDS: Final = 0.01
 
 
 class GraphQLView:
@@ -146,23 +147,49 @@ async def _while_connected(request: Request, operation: Awaitable[ExecutionResul
         RefusedError: The client has left; nobody will read the answer.
     """
     running = RunningOperation()
+    watch = _Watch(request, running)
     token = running_operation.set(running)
-    task = asyncio.ensure_future(operation)
-    running_operation.reset(token)
-    gone = asyncio.create_task(_disconnected(request))
     try:
-        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done() and running.abandonable:
-            raise RefusedError(499, "The client has left.")
-        return await task
+        return await operation
+    except asyncio.CancelledError:
+        if watch.has_cancelled():
+            raise RefusedError(499, "The client has left.") from None
+        raise
     finally:
-        for unfinished in (task, gone):
-            if not unfinished.done():
-                unfinished.cancel()
-                await asyncio.wait((unfinished,))
+        running_operation.reset(token)
+        await watch.end()
 
 
-async def _disconnected(request: Request) -> None:
-    """Return when the client has closed its connection."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+class _Watch:
+    """Cancels the current task when its client has left; most operations are over before it begins to look."""
+
+    def __init__(self, request: Request, running: RunningOperation) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "a request is answered in a task"
+        self._task = task
+        self._cancelling = task.cancelling()
+        self._request = request
+        self._running = running
+        self._watching: asyncio.Task[None] | None = None
+        self._has_cancelled = False
+        self._beginning = asyncio.get_running_loop().call_later(_UNWATCHED_SECONDS, self._begin)
+
+    def has_cancelled(self) -> bool:
+        """Whether it has cancelled the task, and nobody else has."""
+        return self._has_cancelled and self._task.uncancel() <= self._cancelling
+
+    async def end(self) -> None:
+        self._beginning.cancel()
+        if self._watching is not None and not self._watching.done():
+            self._watching.cancel()
+            await asyncio.wait((self._watching,))
+
+    def _begin(self) -> None:
+        self._watching = asyncio.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while (await self._request.receive())["type"] != "http.disconnect":
+            pass
+        if self._running.abandonable:
+            self._has_cancelled = True
+            self._task.cancel()

@@ -28,11 +28,15 @@ from graphql import (
     VariableNode,
 )
 
+from resolvers.kept import kept_with
+
 DEFAULT_ASSUMED_SIZE = 10
 
 _PAGE_ARGUMENTS = ("first", "last")
 _KEY_LIST_ARGUMENTS = ("ids", "representations")  # of `nodes`, and of a federation's `_entities`
 _ROWS = frozenset({"edges", "nodes"})
+_ABSENT = "absent"
+_KEPT_COSTS = 32  # for a document
 
 
 class _Cost(NamedTuple):
@@ -53,6 +57,22 @@ def cost(document: DocumentNode, operation: OperationDefinitionNode, variables: 
     """
     root = schema.get_root_type(operation.operation)
     return _Estimate(document, operation, variables, schema).selections(operation.selection_set, root).fixed
+
+
+def known_cost(document: DocumentNode, operation: OperationDefinitionNode, variables: Mapping[str, Any], schema: GraphQLSchema) -> int:
+    """The same, found once for a document and the sizes that its variables ask for."""
+    kept = kept_with(document, schema)
+    names: frozenset[str] | None = kept.get("sizes")
+    if names is None:
+        names = kept["sizes"] = _size_variables(document)
+    costs: dict[Any, int] = kept.setdefault(("costs", id(operation)), {})
+    key = tuple([_size(variables[name]) if name in variables else _ABSENT for name in names])
+    found = costs.get(key)
+    if found is None:
+        found = cost(document, operation, variables, schema)
+        if len(costs) < _KEPT_COSTS:
+            costs[key] = found
+    return found
 
 
 def page_size(arguments: Mapping[str, ValueNode], variables: Mapping[str, Any], field: GraphQLField) -> int:
@@ -130,6 +150,27 @@ class _Estimate:
         if is_list:
             return _Cost(fixed=size * (1 + below.fixed))
         return _Cost(fixed=1 + below.fixed + size * below.per_row)
+
+
+def _size_variables(document: DocumentNode) -> frozenset[str]:
+    """The variables that tell how many rows lists have."""
+    names: set[str] = set()
+    stack: list[Any] = [getattr(definition, "selection_set", None) for definition in document.definitions]
+    while stack:
+        selections = stack.pop()
+        for node in () if selections is None else selections.selections:
+            if isinstance(node, FieldNode):
+                sizes = (
+                    argument.value for argument in node.arguments or () if argument.name.value in (*_PAGE_ARGUMENTS, *_KEY_LIST_ARGUMENTS)
+                )
+                names.update(value.name.value for value in sizes if isinstance(value, VariableNode))
+            stack.append(getattr(node, "selection_set", None))
+    return frozenset(names)
+
+
+def _size(value: Any) -> int | None:
+    """All that a cost takes from a variable."""
+    return -len(cast("list[object]", value)) if isinstance(value, list) else _whole_number(value)
 
 
 def _argument(name: str, arguments: Mapping[str, ValueNode], variables: Mapping[str, Any], field: GraphQLField) -> Any:

@@ -12,7 +12,7 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.schema import validate_document
 from strawberry.types import ExecutionContext
 
-from server.limits.cost import cost
+from server.limits.cost import known_cost
 from server.limits.deadline import DeadlineExtension
 from server.limits.model import Limits, limit_error
 from server.limits.shape import exceeded, measure
@@ -91,7 +91,7 @@ class LimitsExtension(SchemaExtension):
         variables = cast("object", context.variables or {})
         if not isinstance(variables, dict):
             return [GraphQLError("`variables` must be an object.")]  # not every transport has looked
-        actual = cost(document, operation, cast("dict[str, Any]", variables), _core_schema(context))
+        actual = known_cost(document, operation, cast("dict[str, Any]", variables), _core_schema(context))
         maximum = self._limits.max_cost
         if actual <= maximum:
             return []

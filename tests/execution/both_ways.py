@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import ExecutionResult, GraphQLError, GraphQLSchema, parse, validate
+from graphql import DocumentNode, ExecutionResult, GraphQLError, GraphQLSchema, parse, validate
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
@@ -53,7 +53,9 @@ class Bench:
     plans: Plans
     reply: Callable[[Crm], Reply] | None = None
 
-    async def outcome(self, text: str, executor: type[Any], variables: dict[str, Any] | None = None, name: str | None = None) -> Outcome:
+    async def outcome(
+        self, text: str | DocumentNode, executor: type[Any], variables: dict[str, Any] | None = None, name: str | None = None
+    ) -> Outcome:
         context = contexts(self.crms)()
         for crm in self.crms:
             memory_of(crm).calls.clear()
@@ -61,7 +63,7 @@ class Bench:
                 memory_of(crm).reply = self.reply(crm)
         result: Any = execute(
             self.schema,
-            parse(text),
+            parse(text) if isinstance(text, str) else text,
             context_value=context,
             variable_values=variables,
             operation_name=name,
@@ -76,16 +78,21 @@ class Bench:
             tuple(sorted(calls)),
         )
 
-    async def both(self, text: str, variables: dict[str, Any] | None = None, name: str | None = None) -> tuple[Outcome, Outcome, Way]:
+    async def both(
+        self, text: str | DocumentNode, variables: dict[str, Any] | None = None, name: str | None = None
+    ) -> tuple[Outcome, Outcome, Way]:
         """What comes of a valid document either way, and the way that ours went; ours runs twice, by a new plan and by its code."""
-        assert validate(self.schema, parse(text)) == []
-        stock = await self.outcome(text, STOCK, variables, name)
+        document = text
+        if isinstance(document, str):
+            document = parse(document)
+            assert validate(self.schema, document) == []
+        stock = await self.outcome(document, STOCK, variables, name)
         await settled()
         before = self.plans.gone.copy()
         executor = executor_class(self.plans)
-        ours = await self.outcome(text, executor, variables, name)
+        ours = await self.outcome(document, executor, variables, name)
         await settled()
-        again = await self.outcome(text, executor, variables, name)
+        again = await self.outcome(document, executor, variables, name)
         await settled()
         ((way, times),) = (self.plans.gone - before).items()
         assert times == 2

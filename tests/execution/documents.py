@@ -19,7 +19,7 @@ from vendors.model import Ref
 from vendors.registry import Crm
 
 # What two runs tell differently, the time; and what needs a log of changes.
-_LEFT_OUT: Final = frozenset({"fetchedAt", "explain", "stageChanges", "changesCursor"})
+_LEFT_OUT: Final = frozenset({"fetchedAt", "ageSeconds", "explain", "stageChanges", "changesCursor"})
 _IDS: Final = [
     *(
         encode(kind, Ref(crm, key))
@@ -67,13 +67,14 @@ class Writer:
     def document(self) -> Document:
         root = self.schema.query_type
         assert root is not None
-        selections = self._selections(root, 0, in_list=False)
+        selections = self._selections(root, 0, in_list=False, met={root.name})
         declared = ", ".join(f"${name}: {type_}" for name, (type_, _) in self.variables.items())
         text = f"query{f'({declared})' if declared else ''} {selections}\n" + "\n".join(self.fragments)
         values = {name: value for name, (_, value) in self.variables.items()}
         return Document(text, values, self.is_unplannable, has_conditions=self.conditions > 0)
 
-    def _selections(self, type_: Any, depth: int, *, in_list: bool) -> str:
+    def _selections(self, type_: Any, depth: int, *, in_list: bool, met: set[str]) -> str:
+        """Selections of a type; `met` are the types of the objects that may be met there, if any."""
         assert isinstance(type_, GraphQLObjectType | GraphQLInterfaceType)
         names = [name for name in type_.fields if name not in _LEFT_OUT]
         leaves = [name for name in names if is_leaf_type(get_named_type(type_.fields[name].type))]
@@ -87,21 +88,21 @@ class Writer:
             if kind < 0.07:
                 parts.append(self._alias("__typename") + self._condition())
             elif kind < 0.22 and depth < 7:
-                parts.append(self._fragment(type_, depth, in_list=in_list))
+                parts.append(self._fragment(type_, depth, in_list=in_list, met=met))
             elif branches and (kind < 0.6 or not leaves):
-                parts.append(self._field(type_, self.random.choice(branches), depth, in_list=in_list))
+                parts.append(self._field(type_, self.random.choice(branches), depth, in_list=in_list, met=met))
             elif leaves:
-                parts.append(self._field(type_, self.random.choice(leaves), depth, in_list=in_list))
+                parts.append(self._field(type_, self.random.choice(leaves), depth, in_list=in_list, met=met))
         return "{ " + " ".join(parts or ["__typename"]) + " }"
 
-    def _fragment(self, type_: Any, depth: int, *, in_list: bool) -> str:
+    def _fragment(self, type_: Any, depth: int, *, in_list: bool, met: set[str]) -> str:
         choices: list[Any] = [type_]
         if isinstance(type_, GraphQLInterfaceType):
             choices += self.schema.get_possible_types(type_)
         if isinstance(type_, GraphQLObjectType):
             choices += type_.interfaces
         chosen = self.random.choice(choices)
-        selections = self._selections(chosen, depth + 1, in_list=in_list)
+        selections = self._selections(chosen, depth + 1, in_list=in_list, met=met & self._possible(chosen))
         if self.random.random() < 0.5:
             condition = self.random.choice(["", f" on {chosen.name}"]) if chosen is type_ else f" on {chosen.name}"
             return f"...{condition}{self._condition()} {selections}"
@@ -109,17 +110,23 @@ class Writer:
         self.fragments.append(f"fragment {name} on {chosen.name} {selections}")
         return f"...{name}{self._condition()}" + (f" ...{name}" if self.random.random() < 0.2 else "")
 
-    def _field(self, parent: Any, name: str, depth: int, *, in_list: bool) -> str:
+    def _field(self, parent: Any, name: str, depth: int, *, in_list: bool, met: set[str]) -> str:
         definition: Any = parent.fields[name]
         arguments = self._arguments(definition)
-        if in_list and _needs_its_path(definition):
+        if in_list and met and _needs_its_path(definition):
             self.is_unplannable = True
         written = (self._alias(name) if arguments or self.random.random() < 0.3 else name) + arguments + self._condition()
         named = get_named_type(definition.type)
         if is_leaf_type(named):
             return written
         type_: Any = definition.type.of_type if is_non_null_type(definition.type) else definition.type
-        return f"{written} {self._selections(named, depth + 1, in_list=in_list or is_list_type(type_))}"
+        below = self._possible(named) if met else set[str]()
+        return f"{written} {self._selections(named, depth + 1, in_list=in_list or is_list_type(type_), met=below)}"
+
+    def _possible(self, type_: Any) -> set[str]:
+        if isinstance(type_, GraphQLInterfaceType):
+            return {possible.name for possible in self.schema.get_possible_types(type_)}
+        return {type_.name}
 
     def _alias(self, name: str) -> str:
         self.aliases += 1

@@ -1,15 +1,19 @@
 """No branch waits for a slower one, what is loaded is loaded together, and requests share nothing but plans."""
 
 import asyncio
+import gc
+import time
 from typing import Any
 
 import orjson
 import pytest
 
-from bench.company import Reply, memory_crm, memory_of
+from bench.company import Reply, contexts, memory_crm, memory_of
 from resolvers.node_id import encode
 from server.execution.executor import executor_class
 from server.execution.plans import Plans, Way
+from server.limits import Limits, operation_extensions
+from server.schema import build_schema
 from tests.execution.both_ways import STOCK, Bench
 from tests.execution.conftest import SCHEMA
 from vendors.model import Ref
@@ -40,6 +44,8 @@ class Gates:
                 await asyncio.sleep(0)
 
 
+WIDE = """{ opportunities(first: 24) {
+  nodes { title amount { amount } owner { name } stage { name } account { name } contacts { name } } sources { status } } }"""
 DEEP = """{ opportunities(first: 24) { nodes {
   owner { name } account { owner { name } parent { name } } primaryContact { account { name } } pipeline { name } } } }"""
 
@@ -146,8 +152,39 @@ async def test_cancelling_at_any_moment_leaves_nothing_behind(bench: Bench, afte
 
     (result,) = await asyncio.gather(task, return_exceptions=True)
 
-    # Nothing is left but batches, which belong to the context of the operation; here nobody ends it, so that they answer.
+    # Nothing is left but batches and what they read, which belong to the context of the operation; here nobody ends it: they answer.
     assert isinstance(result, asyncio.CancelledError)
     left = asyncio.all_tasks() - {asyncio.current_task()}
-    assert all("dispatch_queue_batch" in repr(task) for task in left)
+    assert all("dispatch_queue_batch" in repr(task) or "vendors/flight.py" in repr(task) for task in left)
     await asyncio.gather(*left)
+
+
+@pytest.mark.parametrize("after", range(8))
+async def test_cancelling_a_list_that_has_hardly_begun_leaves_nothing_behind(bench: Bench, after: int) -> None:
+    task = asyncio.create_task(bench.outcome("{ opportunities(first: 5) { nodes { owner { name } } } }", executor_class(bench.plans)))
+    for _ in range(after):
+        await asyncio.sleep(0)
+    task.cancel()
+
+    (result,) = await asyncio.gather(task, return_exceptions=True)
+
+    assert isinstance(result, asyncio.CancelledError)
+
+
+async def test_an_operation_leaves_nothing_that_refers_to_itself(bench: Bench) -> None:
+    schema, make_context = build_schema(operation_extensions(Limits(), clock=time.monotonic)), contexts(bench.crms)
+
+    async def run() -> None:
+        result: Any = await schema.execute(WIDE, context_value=make_context())
+        assert result.errors is None
+
+    for _ in range(3):  # the third time it is run by code of its own
+        await run()
+    gc.collect()
+    gc.disable()
+    try:
+        await run()
+        left = gc.collect()
+    finally:
+        gc.enable()
+    assert left == 0

@@ -243,3 +243,18 @@ async def test_a_document_that_another_extension_refuses_is_not_kept(work: Work)
         await messages(schema, "{ rows { name } }")
 
     assert len(work.parsed) == 2
+
+
+async def test_subscribers_of_a_document_share_it() -> None:
+    schema = schema_of(document_cache())
+    text = "subscription Shared { count(to: 2) }"
+    streams = [await schema.stream(text) for _ in range(5)]
+
+    for stream in streams:
+        await anext(stream)
+
+    gc.collect()
+    alive = [node for node in gc.get_objects() if isinstance(node, DocumentNode) and node.loc is not None and node.loc.source.body == text]
+    assert len(alive) == 1
+    for stream in streams:
+        await stream.aclose()

@@ -201,8 +201,9 @@ async def test_cancelling_leaves_nothing_under_way(bench: Bench) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    batches = [left for left in asyncio.all_tasks() if left is not asyncio.current_task()]
-    for left in batches:  # what loaders have under way is ended by the context of the operation
-        assert "dispatch_queue_batch" in repr(left)
-        left.cancel()
+    batches = [left for left in asyncio.all_tasks() if "dispatch_queue_batch" in repr(left)]
+    assert batches
+    for batch in batches:  # what loaders have under way is ended by the context of the operation, and what they read ends with them
+        batch.cancel()
     await asyncio.gather(*batches, return_exceptions=True)
+    assert asyncio.all_tasks() == {asyncio.current_task()}

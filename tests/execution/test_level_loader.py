@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -284,3 +285,40 @@ async def test_no_key_is_a_mistake(source: Source) -> None:
 async def test_an_empty_level_asks_nobody(source: Source) -> None:
     assert await loader_of(source).load_level([]) == {}
     assert source.batches == []
+
+
+async def test_a_batch_runs_in_the_context_of_who_asked_first() -> None:
+    who: ContextVar[str] = ContextVar("who")
+    seen: list[tuple[str, str]] = []
+
+    class Loader(LevelLoader[str, str]):
+        async def batch_load_fn(self, keys: list[str]) -> list[str]:
+            seen.extend((key, who.get()) for key in keys)
+            return keys
+
+    async def ask(name: str, *, at_most: int | None) -> None:
+        who.set(name)
+        await Loader(max_batch_size=at_most).load_level([f"{name}1", f"{name}2"])
+
+    await asyncio.gather(ask("a", at_most=None), ask("b", at_most=None), ask("c", at_most=1))  # all of them in one tick
+
+    assert sorted(seen) == [(f"{name}{number}", name) for name in "abc" for number in "12"]
+
+
+def test_loaders_of_a_loop_that_ended_before_it_sent_keep_nobody_waiting() -> None:
+    class Loader(LevelLoader[str, str]):
+        async def batch_load_fn(self, keys: list[str]) -> list[str]:
+            return keys
+
+    async def ask() -> "asyncio.Future[str]":
+        return Loader().load("a")
+
+    async def ask_and_wait() -> str:
+        return await Loader().load("b")
+
+    loop = asyncio.new_event_loop()
+    left = loop.run_until_complete(ask())
+    loop.close()
+
+    assert asyncio.run(ask_and_wait()) == "b"
+    assert not left.done()

@@ -94,7 +94,7 @@ def without_new_id(answer: Any) -> Any:
 
 async def test_every_mistake_gives_what_its_table_says(running: Live) -> None:
     rows = re.findall(r"^\| `(.+)` \| (no rows|[A-Z_]+)\b.*\|$", README, re.MULTILINE)
-    assert len(rows) == 12
+    assert len(rows) == 13
 
     for arguments, expected in rows:
         answer = await answer_to(f"{{ opportunities({arguments}) {{ nodes {{ id }} }} }}", running)

@@ -125,6 +125,17 @@ class TestServe:
         assert process.returncode == 0
         assert "Traceback" not in rest
 
+    @pytest.mark.parametrize(("settings", "is_tuned"), [("", True), ('[server]\ngc = "default"\n', False)])
+    def test_its_garbage_collector_is_tuned_unless_it_is_told_not_to(self, settings: str, is_tuned: bool, tmp_path: Path) -> None:  # noqa: FBT001
+        (tmp_path / "crms.toml").write_text(settings + SANDBOX_TOML)
+
+        with running("serve", "--port", "0", folder=tmp_path) as process:
+            told = lines_until(process, "Application startup complete")
+            process.send_signal(signal.SIGINT)
+            told += process.communicate(timeout=30)[0].splitlines()
+
+        assert any("the garbage collector leaves" in line for line in told) == is_tuned
+
 
 class TestSandbox:
     def test_one_runs_alone_on_a_port_and_ends_by_signal(self, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_a_crm_has_its_vendors_settings_and_the_defaults() -> None:
     crm = config.crms["main"]
     assert isinstance(crm.settings, ShopSettings)
     assert crm.settings.token.get_secret_value() == "t0ken-value"
-    assert (crm.label, crm.proxy, crm.tls, crm.table_ttl_seconds) == ("Shop CRM", None, None, 300.0)
+    assert (crm.label, crm.proxy, crm.tls, crm.table_ttl_seconds, crm.cache_ttl_seconds) == ("Shop CRM", None, None, 300.0, 300.0)
     assert (config.server.host, config.server.port, config.server.cors_origins) == ("127.0.0.1", 8000, ())
 
 
@@ -77,6 +77,11 @@ def test_settings_of_the_server_reach_the_http_side_and_the_limits() -> None:
     assert config.http.cors_origins == ("https://board.example",)
     assert (config.http.graphiql, config.http.status_partial_294, config.http.max_body_bytes) == (False, True, 5_000)
     assert (config.limits.max_depth, config.limits.grace_seconds, config.limits.deadline_seconds) == (7, 2, 4)
+
+
+def test_the_garbage_collector_is_tuned_unless_it_is_to_be_left_as_it_is() -> None:
+    assert parsed({}).server.gc == "tuned"
+    assert parsed({"gc": "default"}).server.gc == "default"
 
 
 def test_hosts_reach_the_http_side() -> None:
@@ -156,6 +161,7 @@ def test_loopback_needs_no_permission(host: str) -> None:
         ({"zzz": "x"}, "crms.main.zzz: unknown; the settings here are vendor, label, proxy, proxy_env, proxy_file, ca_file,"),
         ({"label": ""}, "crms.main.label: must have 1 or more characters."),
         ({"table_ttl_seconds": 0}, "crms.main.table_ttl_seconds: must be more than 0."),
+        ({"cache_ttl_seconds": -1}, "crms.main.cache_ttl_seconds: must be at least 0."),
         ({"ca_file": "absent.pem"}, "crms.main.ca_file: the file that it names cannot be read as certificates in PEM form"),
         ({"ca_file": "test_config.py"}, "crms.main.ca_file: the file that it names cannot be read as certificates in PEM form"),
         ({"ca_file": 3}, "crms.main.ca_file: must be text, in quotes."),

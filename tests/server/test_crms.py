@@ -69,6 +69,24 @@ async def test_settings_of_the_crm_reach_its_link() -> None:
         assert (crm.label, crm.link.proxy, crm.link.table_ttl_seconds, crm.link.ssl) == ("Service", "http://127.0.0.1:9", 7.0, True)
 
 
+async def test_a_crm_keeps_what_it_reads_for_as_long_as_its_settings_say() -> None:
+    seconds = 1_000.0
+    async with _started("autotask") as sandbox, open_session() as session:
+        made = [
+            connect_crms(_config(sandbox, cache_ttl_seconds=ttl), session, clock=lambda: seconds, sleep=_no_pause, jitter=lambda: 0.5)
+            for ttl in (7.0, 0)
+        ]
+
+        (keeping,), (forgetting,) = (crms.values() for crms in made)
+        assert forgetting.cache is None
+        assert keeping.cache is not None
+        keeping.cache.keep("Contact", {"1": None}, wish=None, read_at=seconds, revision=keeping.cache.revision)
+        seconds += 7
+        assert keeping.cache.take("Contact", ["1"], wish=None, max_age=60).age == 7
+        seconds += 1
+        assert not keeping.cache.take("Contact", ["1"], wish=None, max_age=60).records
+
+
 @asynccontextmanager
 async def _cookie_site() -> AsyncGenerator[tuple[str, list[web.Request]], None]:
     seen: list[web.Request] = []

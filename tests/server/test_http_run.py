@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import gc
 
 import orjson
 import pytest
@@ -7,6 +8,7 @@ from starlette.applications import Starlette
 
 from server.http import GraphServer, HttpSettings, listen, uvicorn_config
 from server.http.protocol import PatientProtocol
+from server.http.run import tune_gc
 from tests.server.toy_graph import serving
 from vendors.errors import ConfigError
 
@@ -28,6 +30,18 @@ def test_an_address_that_cannot_be_had_is_a_mistake_of_the_configuration(host: s
 def test_an_origin_is_a_scheme_and_a_host() -> None:
     with pytest.raises(ConfigError, match="cors_origins"):
         HttpSettings(cors_origins=("https://example.com/app",))
+
+
+def test_a_tuned_garbage_collector_looks_less_often_and_not_at_what_there_is() -> None:
+    before = gc.get_threshold()
+    try:
+        tune_gc()
+
+        assert gc.get_threshold() == (200_000, 50, 100)
+        assert gc.get_freeze_count() > 10_000
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nX-Half"], ids=["nothing", "half a header"])

@@ -7,7 +7,9 @@ import strawberry
 from graphql import get_introspection_query, get_operation_ast, parse
 from strawberry.extensions import SchemaExtension
 
+from resolvers.kept import kept_with
 from server.limits import Limits, cost, operation_extensions
+from server.limits.cost import known_cost
 from server.limits.shape import exceeded, measure
 from tests.server.toy_graph import Query, serving, toy_schema
 
@@ -51,6 +53,41 @@ def _nested(levels: int, *, page: str = "") -> str:
 )
 def test_a_cost_counts_the_objects_of_the_answer(query: str, expected: int) -> None:
     assert _cost(query) == expected
+
+
+def test_a_cost_that_is_kept_is_the_one_that_would_be_found() -> None:
+    text = """query A($n: Int = 4, $ids: [ID!] = ["a"]) { parents(first: $n) { nodes { ...F } } nodes(ids: $ids) { name } }
+    query B($n: Int) { parents(last: $n) { nodes { name } } }
+    fragment F on Parent { ... on Parent { children(first: $n) { name } } }"""
+    document = parse(text)
+    schema = _SCHEMA._schema  # pyright: ignore[reportPrivateUsage]
+    sizes: list[Any] = [1, 1.0, True, False, None, "1", [], ["a"], ["a", "b"], {}, 0, -3, 7, 100, 7.9]
+    given = [{}, *({"n": size} for size in sizes), *({"ids": size} for size in sizes), *({"n": 3, "ids": size} for size in sizes)]
+    expected: list[int] = []
+    found: list[int] = []
+
+    for name in ("A", "B"):
+        operation = get_operation_ast(document, name)
+        assert operation is not None
+        for variables in given + given:
+            expected.append(cost(parse(text), operation, variables, schema))
+            found.append(known_cost(document, operation, variables, schema))
+
+    assert found == expected
+    assert len(set(expected)) > 10
+
+
+def test_costs_are_kept_for_some_sizes_only() -> None:
+    document = parse("query($n: Int) { parents(first: $n) { nodes { name } } }")
+    operation = get_operation_ast(document, None)
+    assert operation is not None
+    schema = _SCHEMA._schema  # pyright: ignore[reportPrivateUsage]
+
+    costs = [known_cost(document, operation, {"n": size}, schema) for size in range(1, 1_000)]
+
+    assert costs == [1 + size for size in range(1, 1_000)]
+    kept: dict[Any, int] = kept_with(document, schema)["costs", id(operation)]
+    assert 0 < len(kept) < 100
 
 
 def test_a_cost_reads_page_sizes_from_variables_and_their_defaults() -> None:

@@ -150,21 +150,31 @@ class TestSharedReads:
             return object()
 
         with recording(CallRecorder()) as recorder, giving_way() if gives_way else nullcontext():
-            return await reads.run(key, read), recorder
+            return await reads.run("Deal", key, read), recorder
 
-    async def test_give_all_the_same_and_tell_all_what_is_odd(self) -> None:
+    async def test_give_the_same_to_all_who_come_after_the_first_and_tell_all_what_is_odd(self) -> None:
         reads, go_on = SharedReads(), asyncio.Event()
-        tasks = [asyncio.create_task(self.read(reads, "a", go_on)) for _ in range(3)]
+        tasks = [asyncio.create_task(self.read(reads, "a", go_on)) for _ in range(4)]
         await asyncio.sleep(0)
         go_on.set()
         answers = await asyncio.gather(*tasks)
-        assert len({id(found) for found, _ in answers}) == 1
-        assert [len(recorder.calls) for _, recorder in answers] == [1, 0, 0]
-        assert [(len(recorder.warnings), recorder.cache_hits, recorder.kept_since) for _, recorder in answers] == [(1, 1, 3.0)] * 3
+        assert len({id(found) for found, _ in answers[1:]}) == 1
+        assert [len(recorder.calls) for _, recorder in answers] == [1, 1, 0, 0]
+        assert [(len(recorder.warnings), recorder.cache_hits, recorder.kept_since) for _, recorder in answers] == [(1, 1, 3.0)] * 4
 
     async def test_are_not_shared_with_who_gives_way(self) -> None:
         reads, go_on = SharedReads(), asyncio.Event()
-        tasks = [asyncio.create_task(self.read(reads, "a", go_on, gives_way=gives_way)) for gives_way in (True, False)]
+        tasks = [asyncio.create_task(self.read(reads, "a", go_on, gives_way=gives_way)) for gives_way in (False, True, False)]
         await asyncio.sleep(0)
         go_on.set()
-        assert [len(recorder.calls) for _, recorder in await asyncio.gather(*tasks)] == [1, 1]
+        assert [len(recorder.calls) for _, recorder in await asyncio.gather(*tasks)] == [1, 1, 1]
+
+    async def test_that_have_failed_leave_the_next_one_alone(self) -> None:
+        reads = SharedReads()
+
+        async def fail() -> None:
+            raise UnavailableError("no answer", crm="main", operation="deals.list", status=None)
+
+        for _ in range(2):
+            with pytest.raises(UnavailableError):
+                await reads.run("Deal", "a", fail)

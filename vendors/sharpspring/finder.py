@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from vendors.calls import Clock
+from vendors.calls import Clock, record_kept
 from vendors.errors import VendorError
 from vendors.paging import in_chunks, lost
 from vendors.sharpspring import wire
@@ -184,7 +184,10 @@ class Finder(Generic[T]):
         lifetime = self._target.kept_seconds
         if any(value not in whole.rows for value in wanted):
             lifetime = min(_TRUSTED_SECONDS, lifetime) if trusts_gaps else 0.0
-        return self._among(wanted, whole.rows, whole.unread) if age < lifetime else None
+        if age >= lifetime:
+            return None
+        record_kept(read_at)
+        return self._among(wanted, whole.rows, whole.unread)
 
     def _grouped(self, rows: Iterable[T]) -> dict[str, list[T]]:
         grouped: dict[str, list[T]] = {}
