@@ -82,14 +82,16 @@ async def measure(*, rounds: int, sizes: Sequence[int] = SIZES) -> list[Times]:
 
     def through(executor: type[Any]) -> Callable[[int], Awaitable[Any]]:
         async def run(size: int) -> Any:
+            context = make()
             result = await execute(
                 schema,
                 document,
-                context_value=make(),
+                context_value=context,
                 variable_values={"first": size},
                 executor_class=executor,
                 is_awaitable=optimized_is_awaitable,
             )
+            context.end()
             assert result.errors is None, result.errors
             return result.data
 

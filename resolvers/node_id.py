@@ -18,7 +18,7 @@ class NodeId(NamedTuple):
 
 def encode(type_name: str, ref: Ref) -> str:
     """Make a global id, in the standard base64 alphabet: `/` and `+` occur, so quote it in URLs."""
-    return base64.b64encode(f"{type_name}:{ref.crm}:{ref.local_id}".encode()).decode("ascii")
+    return binascii.b2a_base64(f"{type_name}:{ref[0]}:{ref[1]}".encode(), newline=False).decode("ascii")
 
 
 def decode(text: str, *expected: str) -> NodeId:

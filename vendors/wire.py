@@ -197,7 +197,8 @@ def _unless(pattern: str, function: Callable[[Any], Any], *, is_optional: bool) 
     """
 
     def schema(_: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        read = core_schema.no_info_before_validator_function(function, handler(str | None if is_optional else str))
+        text = handler(str | None) if is_optional else core_schema.str_schema(min_length=1)
+        read = core_schema.no_info_before_validator_function(function, text)
         plain = core_schema.str_schema(pattern=pattern)
         either = core_schema.union_schema([plain, read], mode="left_to_right", custom_error_type="string_type")
         return core_schema.nullable_schema(either) if is_optional else either

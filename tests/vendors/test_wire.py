@@ -121,6 +121,12 @@ def test_what_is_no_number_that_means_anything_is_none(sent: str) -> None:
     assert found.amount is None
 
 
+def test_half_a_surrogate_pair_is_part_of_a_text_and_of_no_id() -> None:
+    decoded = DEALS.decode(r'[{"id": "1", "title": "a\ud800b"}, {"id": "2\ud800"}]')
+    assert [(row.id, row.title) for row in decoded.value] == [("1", "a\ud800b")]
+    assert decoded.misfits == [["id: string_type"]]
+
+
 def test_long_digits_within_a_text_change_nothing() -> None:
     found = deal(title="order 1234567890123456789012", amount=3.5)
     assert (found.title, found.amount) == ("order 1234567890123456789012", Decimal("3.5"))
