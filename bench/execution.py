@@ -91,7 +91,7 @@ async def measure(*, rounds: int, sizes: Sequence[int] = SIZES) -> list[Times]:
                 executor_class=executor,
                 is_awaitable=optimized_is_awaitable,
             )
-            context.end()
+            context.end()  # as the server does
             assert result.errors is None, result.errors
             return result.data
 

@@ -1,11 +1,11 @@
 """Shared work: whoever asks for the same thing while it is under way waits for it instead of starting it again."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Callable, Coroutine, Hashable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from vendors.calls import Deadline, check_calls_are_allowed, current_deadline, deadline_scope
 
@@ -29,25 +29,38 @@ class Flights(Generic[V]):
     def __init__(self) -> None:
         self._flights: dict[Hashable, _Flight[V]] = {}
 
-    async def run(self, key: Hashable, work: Callable[[], Awaitable[V]]) -> V:
-        """Join the flight of that key, or start it."""
+    async def run(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, V]], *, seconds: float | None = None) -> V:
+        """Join the flight of that key, or start it.
+
+        Args:
+            key: What makes two pieces of work the same.
+            work: Does it.
+            seconds: How long to wait.
+
+        Raises:
+            TimeoutError: It took longer.
+        """
         check_calls_are_allowed()
         flight = self._flights.get(key)
         mine = current_deadline()
         if flight is None or flight.task.cancelling():
             deadline = None if mine is None else Deadline(mine.at, mine.clock)
             with deadline_scope(deadline):
-                task = asyncio.ensure_future(_call(work))
+                task = asyncio.create_task(work())
             flight = self._flights[key] = _Flight(task, deadline)
             task.add_done_callback(partial(self._landed, key, flight))
         elif flight.deadline is not None and mine is not None:
             flight.deadline.extend_to(mine)
         # Each has a wait of his own: one who is cancelled takes nothing away from the others.
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
         flight.waiters.append(waiter)
+        timer = None if seconds is None else loop.call_later(seconds, _time_out, waiter)
         try:
             await waiter
         finally:
+            if timer is not None:
+                timer.cancel()
             flight.waiters.remove(waiter)
             if not flight.waiters and not flight.task.done():
                 flight.task.cancel()
@@ -65,5 +78,6 @@ class Flights(Generic[V]):
                 waiter.set_result(None)
 
 
-async def _call(work: Callable[[], Awaitable[V]]) -> V:
-    return await work()
+def _time_out(waiter: "asyncio.Future[None]") -> None:
+    if not waiter.done():
+        waiter.set_exception(TimeoutError())

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from http import HTTPStatus
 from ssl import SSLContext
 from typing import Final, Protocol, TypeVar
@@ -186,14 +186,14 @@ class VendorHttp:
         sending = _Sending()
         token = _sending.set(sending)
         try:
-            async with asyncio.timeout(seconds):
-                if request.read:
-                    # A read that began before a write would not show it.
-                    return await self._flights.run((self.writes, request.key()), lambda: self._attempts(request))
-                try:
+            if request.read:
+                # A read that began before a write would not show it.
+                return await self._flights.run((self.writes, request.key()), partial(self._attempts, request), seconds=seconds)
+            try:
+                async with asyncio.timeout(seconds):
                     return await self._attempts(request)
-                finally:
-                    self.writes += 1
+            finally:
+                self.writes += 1
         except TimeoutError as cause:
             # A write that was still waiting for its turn has not happened, and says nothing about the vendor.
             is_sent = request.read or sending.is_sent

@@ -4,7 +4,7 @@ import resource
 import signal
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
@@ -96,8 +96,8 @@ async def _read_apart(_: SharedReads, kind: str, key: Hashable, read: Callable[[
 
 
 class _ApartFlights(Flights[Any]):
-    async def run(self, key: Hashable, work: Callable[[], Awaitable[Any]]) -> Any:
-        return await super().run((_operation(), key), work)
+    async def run(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, Any]], *, seconds: float | None = None) -> Any:
+        return await super().run((_operation(), key), work, seconds=seconds)
 
 
 class _ApartHttp(VendorHttp):
