@@ -62,7 +62,8 @@ class Reader:
                 raise
             self._unpaged.add(resource.name)
             return await self.page(resource, limit=None, fields=fields, search=search)
-        decoded = resource.rows.read(self._http, request, reply)
+        # Some connectors send whole records whatever fields are asked for.
+        decoded = resource.rows.asking(None if fields is None else frozenset(fields)).read(self._http, request, reply)
         meta = self._heeded(resource, decoded.value.meta)
         following = None if meta.cursors is None else meta.cursors.next
         if meta.total_count is not None and not search.filters:

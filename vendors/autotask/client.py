@@ -292,7 +292,8 @@ class Client(Writing):
         size: int = _MAX_ROWS,
     ) -> Decoded[wire.Items[T]]:
         request = _query_request(entity, wanted, fields=fields, size=size)
-        return decoder.read(self._http, request, await self._http.send(request))
+        asked = decoder.asking(None if fields is None else frozenset(fields))
+        return asked.read(self._http, request, await self._http.send(request))
 
     async def _all(self, entity: str, decoder: Decoder[wire.Items[R]], fields: Sequence[str]) -> tuple[list[R], int]:
         """Read a whole table: its rows, and how many of them could not be read."""

@@ -447,7 +447,7 @@ async def test_an_accounts_contacts_come_page_by_page() -> None:
 
 
 async def test_a_page_ends_behind_a_row_that_cannot_be_read() -> None:
-    rows = [{"id": 7, "title": "Fine"}, {"id": 8.0, "userDefinedFields": "odd"}]
+    rows = [{"id": 7, "title": "Fine"}, {"id": 8.0, "title": ["odd"]}]
     answer = {"items": rows, "pageDetails": {"nextPageUrl": "https://webservices22.autotask.net/next"}}
     async with ground() as (made, client):
         made.control.faults.append(Fault(kind="status", status=200, body=json.dumps(answer), match="Opportunities.query"))
