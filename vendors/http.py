@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from functools import lru_cache, partial
 from http import HTTPStatus
 from ssl import SSLContext
@@ -20,23 +19,19 @@ from yarl import URL
 from vendors.auth import Access, Auth
 from vendors.calls import Clock, Deadline, VendorCall, current_deadline, record_call
 from vendors.errors import (
-    ConflictError,
     CredentialsError,
     MalformedReplyError,
-    NotFoundError,
     OutcomeUnknownError,
-    PermissionDeniedError,
-    QuotaExceededError,
     RateLimitedError,
     RejectedRequestError,
     UnavailableError,
-    UnsupportedError,
     VendorError,
     VendorTimeoutError,
 )
 from vendors.flight import Flights
 from vendors.health import Health
 from vendors.limiting import Budget, Circuit, Limits, Notices, Pause, Sleep
+from vendors.meanings import KIND_OF_STATUS, MESSAGES, retry_after_seconds
 from vendors.retry import RetryPolicy
 from vendors.vendor_clock import VendorClock
 
@@ -48,7 +43,6 @@ _HOLD_AFTER_429_SECONDS: Final = 1.0
 _SERVER_ERROR: Final = 500
 # A Crm that was given less time than that is not ill because it did not answer.
 _TELLING_TIMEOUT_SECONDS: Final = 1.0
-_MAX_RETRY_AFTER_SECONDS: Final = 3_600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -373,7 +367,7 @@ class VendorHttp:
                 "Mend the Crm's URL, space or version in the configuration.",
             )
         return fail(
-            _KIND_OF_STATUS.get(reply.status, MalformedReplyError if reply.status < HTTPStatus.BAD_REQUEST else RejectedRequestError)
+            KIND_OF_STATUS.get(reply.status, MalformedReplyError if reply.status < HTTPStatus.BAD_REQUEST else RejectedRequestError)
         )
 
     def _fail(self, request: Request, reply: Reply | None) -> Fail:
@@ -383,7 +377,7 @@ class VendorHttp:
             if message is None and issubclass(kind, RateLimitedError) and retry_after_seconds:
                 message = f"The CRM {self.crm!r} takes no more calls for now; try again in {retry_after_seconds:.0f} s."
             return kind(
-                message or _MESSAGES[kind].format(crm=self.crm, operation=request.operation),
+                message or MESSAGES[kind].format(crm=self.crm, operation=request.operation),
                 crm=self.crm,
                 operation=request.operation,
                 status=None if reply is None else reply.status,
@@ -415,47 +409,5 @@ async def _only_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHand
         raise aiohttp.ClientConnectionError from cause
 
 
-def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
-    """Read `Retry-After` (RFC 9110, 10.2.3), capped at an hour; None when absent or unreadable.
-
-    It is a number of seconds, or an HTTP date, which is compared with the answer's own `Date`: the vendor's clock, not ours.
-    """
-    value = headers.get("Retry-After")
-    if value is None:
-        return None
-    try:
-        if value.strip().isdigit():
-            seconds = float(value)
-        else:
-            seconds = (parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("Date", ""))).total_seconds()
-    except (ValueError, TypeError):
-        return None
-    return min(_MAX_RETRY_AFTER_SECONDS, max(0.0, seconds))
-
-
 def _remaining(deadline: Deadline | None) -> float:
     return DEFAULT_TIMEOUT_SECONDS if deadline is None else deadline.remaining()
-
-
-_KIND_OF_STATUS: Final[Mapping[int, type[VendorError]]] = {
-    HTTPStatus.UNAUTHORIZED: CredentialsError,
-    HTTPStatus.PAYMENT_REQUIRED: QuotaExceededError,
-    HTTPStatus.FORBIDDEN: PermissionDeniedError,
-    HTTPStatus.NOT_FOUND: NotFoundError,
-    HTTPStatus.CONFLICT: ConflictError,
-}
-
-_MESSAGES: Final[Mapping[type[VendorError], str]] = {
-    UnavailableError: "The CRM {crm!r} did not answer {operation}; try again later.",
-    VendorTimeoutError: "The CRM {crm!r} did not answer {operation} in time; ask for less, or try again later.",
-    RateLimitedError: "The CRM {crm!r} takes no more calls for now; try again later.",
-    QuotaExceededError: "The quota of the CRM {crm!r} is used up; raise it with the vendor or wait until it is renewed.",
-    CredentialsError: "The CRM {crm!r} refused its credentials; mend them in the configuration.",
-    PermissionDeniedError: "The credentials of the CRM {crm!r} may not do {operation}; give them the permission at the vendor.",
-    NotFoundError: "The CRM {crm!r} has no such record.",
-    RejectedRequestError: "The CRM {crm!r} refused {operation}.",
-    MalformedReplyError: "The CRM {crm!r} answered {operation} with something that cannot be read.",
-    UnsupportedError: "The CRM {crm!r} cannot do {operation}; `Crm.capabilities` tells what it can.",
-    ConflictError: "The CRM {crm!r} holds another state of the record; read it again.",
-    OutcomeUnknownError: "It is not known whether the CRM {crm!r} did {operation}; look the record up before trying again.",
-}

@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import socket
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -138,8 +140,12 @@ async def test_what_cannot_be_done_is_told(desk: Desk) -> None:
     kept = [text for text in desk.config.read_text().splitlines() if not text.startswith("webhook_signature")]
     desk.config.write_text("\n".join(kept))
     unsigned = await desk.command("register", "--crm", "dach", "--url", PUBLIC)
-    await desk.sandboxes["dach"].stop()
-    away = await desk.command("list", "--crm", "dach")
+    stopped = desk.sandboxes["dach"]
+    await stopped.stop()
+    with socket.socket() as held:  # bound and not listening: nobody else gets the port meanwhile
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", urlsplit(stopped.base_url).port))
+        away = await desk.command("list", "--crm", "dach")
 
     assert without.status == 1
     assert "crms.service: " in without.err

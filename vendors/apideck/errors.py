@@ -19,7 +19,8 @@ from vendors.errors import (
     UnsupportedError,
     VendorError,
 )
-from vendors.http import Fail, Reply, retry_after_seconds
+from vendors.http import Fail, Reply
+from vendors.meanings import retry_after_seconds
 
 UNSUPPORTED_FILTERS: Final = "UnsupportedFiltersError"
 UNSUPPORTED_SORT: Final = "UnsupportedSortFieldError"

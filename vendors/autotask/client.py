@@ -21,8 +21,9 @@ from vendors.autotask.writing import Writing
 from vendors.capabilities import ById, EntityCheck, Page, PageRequest, Row
 from vendors.changes import ChangeFacts, Watching
 from vendors.errors import CredentialsError, NotFoundError, PermissionDeniedError, RateLimitedError, RejectedRequestError, VendorError
-from vendors.http import Fail, Reply, Request, retry_after_seconds
+from vendors.http import Fail, Reply, Request
 from vendors.limiting import Limits
+from vendors.meanings import retry_after_seconds
 from vendors.model import Account, Contact, CustomFieldDefinition, Opportunity, Pipeline, Record, Selection, User
 from vendors.paging import LoopGuard, all_pages, in_chunks, lost
 from vendors.query import Condition, Field, Pushdown, Sort
