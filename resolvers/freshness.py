@@ -240,8 +240,8 @@ async def read_rows(
 
 
 async def _shared(crm: Crm, kind: str, what: Hashable, selection: model.Selection, read: Callable[[], Awaitable[T]]) -> T:
-    """Read, together with other operations that ask for the same meanwhile; but not with one that began before a write."""
-    return await crm.reads.run(kind, (kind, what, selection.key, crm.writes), read)
+    """Read, together with other operations that ask for the same meanwhile; but not with one that began before a change."""
+    return await crm.reads.run(kind, (kind, what, selection.key, crm.epoch), read)
 
 
 def keep_seeds(crm: Crm, seeds: Seeds | None, selection: model.Selection, *, read_at: float, revision: int) -> None:
@@ -254,7 +254,8 @@ def keep_seeds(crm: Crm, seeds: Seeds | None, selection: model.Selection, *, rea
 
 
 def drop_kept(crm: Crm, *local_ids: str) -> None:
-    """Forget what is kept of records that have changed, and of all lists of their Crm."""
+    """Forget what is kept of records that have changed, and of all lists of their Crm, and let nobody join a read that is under way."""
+    crm.note_change()
     if crm.cache is not None:
         crm.cache.drop(local_ids)
 

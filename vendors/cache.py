@@ -18,6 +18,8 @@ Wish = frozenset[tuple[str, str]] | None
 
 _MOST_RECORDS: Final = 20_000
 _MOST_WISHES: Final = 16
+_LONGEST_ID: Final = 200  # characters; what is longer is no vendor's, and is not kept
+_LONGEST_QUESTION: Final = 1_000  # characters of what tells a page from others; pages of longer ones are not kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,8 @@ class MemoryCache:
             return
         shelf = self._shelf(kind, wish)
         for local_id, record in records.items():
+            if len(local_id) > _LONGEST_ID:
+                continue
             kept = shelf.records.pop(local_id, None)
             # Whoever began to read later has seen what is newer, whoever came first.
             shelf.records[local_id] = (record, read_at, until) if kept is None or kept[1] <= read_at else kept
@@ -132,6 +136,8 @@ class MemoryCache:
             return
         shelf = self._shelf(kind, page.wish)
         shelf.remove_page(key)
+        if len(repr(key)) > _LONGEST_QUESTION:
+            return
         shelf.pages[key] = page
         shelf.rows += _weight(page)
         self._make_room()

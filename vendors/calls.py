@@ -17,10 +17,11 @@ Clock = Callable[[], float]
 
 @dataclass(slots=True)
 class Deadline:
-    """The moment after which nobody waits any more, in seconds of a monotonic clock."""
+    """The moment after which nobody waits any more, in seconds of a monotonic clock. `within` are those that move along with it."""
 
     at: float
     clock: Clock
+    within: "list[Deadline]" = field(default_factory=list["Deadline"], repr=False, compare=False)
 
     def remaining(self) -> float:
         """Seconds left; never below 0."""
@@ -29,6 +30,8 @@ class Deadline:
     def extend_to(self, other: "Deadline") -> None:
         """Move to the later of the two moments."""
         self.at = max(self.at, other.at)
+        for deadline in self.within:
+            deadline.extend_to(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,7 +35,7 @@ class Flights(Generic[V]):
         Args:
             key: What makes two pieces of work the same.
             work: Does it.
-            seconds: How long to wait.
+            seconds: How long to wait, and as much longer as the deadline of who waits is moved meanwhile.
 
         Raises:
             TimeoutError: It took longer.
@@ -44,7 +44,10 @@ class Flights(Generic[V]):
         flight = self._flights.get(key)
         mine = current_deadline()
         if flight is None or flight.task.cancelling():
-            deadline = None if mine is None else Deadline(mine.at, mine.clock)
+            deadline = None
+            if mine is not None:
+                deadline = Deadline(mine.at, mine.clock)
+                mine.within.append(deadline)
             with deadline_scope(deadline):
                 task = asyncio.create_task(work())
             flight = self._flights[key] = _Flight(task, deadline)
@@ -55,12 +58,14 @@ class Flights(Generic[V]):
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
         flight.waiters.append(waiter)
-        timer = None if seconds is None else loop.call_later(seconds, _time_out, waiter)
+        timer = None if seconds is None else _Timer(loop, seconds, waiter, mine)
         try:
             await waiter
         finally:
             if timer is not None:
-                timer.cancel()
+                timer.stop()
+            if mine is not None and flight.deadline is not None and flight.deadline in mine.within:
+                mine.within.remove(flight.deadline)
             flight.waiters.remove(waiter)
             if not flight.waiters and not flight.task.done():
                 flight.task.cancel()
@@ -78,6 +83,27 @@ class Flights(Generic[V]):
                 waiter.set_result(None)
 
 
-def _time_out(waiter: "asyncio.Future[None]") -> None:
-    if not waiter.done():
-        waiter.set_exception(TimeoutError())
+class _Timer:
+    """Ends a wait with TimeoutError, unless there is more time by then."""
+
+    __slots__ = ("_at", "_deadline", "_handle", "_loop", "_waiter")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float, waiter: "asyncio.Future[None]", deadline: Deadline | None) -> None:
+        self._loop = loop
+        self._waiter = waiter
+        self._deadline = deadline
+        self._at = 0.0 if deadline is None else deadline.at
+        self._handle = loop.call_later(seconds, self._ring)
+
+    def stop(self) -> None:
+        self._handle.cancel()
+
+    def _ring(self) -> None:
+        if self._waiter.done():
+            return
+        more = 0.0 if self._deadline is None else self._deadline.at - self._at
+        if more > 0:
+            self._at += more
+            self._handle = self._loop.call_later(more, self._ring)
+        else:
+            self._waiter.set_exception(TimeoutError())

@@ -165,7 +165,7 @@ class VendorHttp:
         self._budget = Budget(limits, clock=clock, sleep=sleep)
         self._flights: Flights[Reply] = Flights()
         self._pause = Pause(clock=clock)
-        self.writes = 0  # that have ended
+        self.epoch = 0  # begins anew with every change: what was read in an earlier one may not show it
         self.vendor_clock = VendorClock(clock)
 
     async def send(self, request: Request) -> Reply:
@@ -181,13 +181,13 @@ class VendorHttp:
         token = _sending.set(sending)
         try:
             if request.read:
-                # A read that began before a write would not show it.
-                return await self._flights.run((self.writes, request.key()), partial(self._attempts, request), seconds=seconds)
+                # A read that began before a change would not show it.
+                return await self._flights.run((self.epoch, request.key()), partial(self._attempts, request), seconds=seconds)
             try:
                 async with asyncio.timeout(seconds):
                     return await self._attempts(request)
             finally:
-                self.writes += 1
+                self.epoch += 1
         except TimeoutError as cause:
             # A write that was still waiting for its turn has not happened, and says nothing about the vendor.
             is_sent = request.read or sending.is_sent

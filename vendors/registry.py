@@ -143,9 +143,14 @@ class Crm:
     reads: SharedReads = field(default_factory=SharedReads, compare=False, repr=False)
 
     @property
-    def writes(self) -> int:
-        """Number of writes that have ended: what was read before one of them does not show it."""
-        return sum(http.writes for http in self.link.https)
+    def epoch(self) -> int:
+        """Grows with every change: what was read in an earlier epoch may not show it."""
+        return sum(http.epoch for http in self.link.https)
+
+    def note_change(self) -> None:
+        """Let nobody join a read that is under way: something has changed in the Crm, and whoever asks from now on is to see it."""
+        for http in self.link.https:
+            http.epoch += 1
 
     @property
     def http(self) -> VendorHttp:

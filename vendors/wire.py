@@ -190,8 +190,8 @@ def _id_text(value: Any) -> Any:
     return _none_if_blank(value) if whole is None or whole != value else str(whole)
 
 
-def _unless(pattern: str, function: Callable[[Any], Any], *, is_optional: bool) -> GetPydanticSchema:
-    """Let the function see a value before it is read as text, unless it is text, or a number, of that form, and needs no change.
+def _unless(pattern: str, function: Callable[[Any], Any], *, is_optional: bool, is_text: bool) -> GetPydanticSchema:
+    """Let the function see a value first, unless it is text of that form, or a number of that form where it is an id: those need no change.
 
     That is most of them, and a call to Python takes longer than all else about a value.
     """
@@ -199,7 +199,7 @@ def _unless(pattern: str, function: Callable[[Any], Any], *, is_optional: bool) 
     def schema(_: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         text = handler(str | None) if is_optional else core_schema.str_schema(min_length=1)
         read = core_schema.no_info_before_validator_function(function, text)
-        plain = core_schema.str_schema(pattern=pattern)
+        plain = core_schema.str_schema(pattern=pattern, strict=is_text)
         either = core_schema.union_schema([plain, read], mode="left_to_right", custom_error_type="string_type")
         return core_schema.nullable_schema(either) if is_optional else either
 
@@ -238,13 +238,14 @@ def _whole(number: Decimal) -> int | None:
 
 
 _NOT_BLANK: Final = r"[^\s\x1c-\x1f]"
-_PLAIN_ID: Final = r"^[^.\s\x1c-\x1f][^.]*$"  # with a point it may be a whole number that was written as a fraction
+# What looks like a fraction or a power, -0, or is longer than an id, may be a whole number that was written in another way.
+_PLAIN_ID: Final = r"^[^.+\-\s\x1c-\x1f][^.+]{0,39}$"
 
-Text = Annotated[str | None, _unless(_NOT_BLANK, _none_if_blank, is_optional=True)]
+Text = Annotated[str | None, _unless(_NOT_BLANK, _none_if_blank, is_optional=True, is_text=True)]
 """Text whose empty form means nothing."""
-Key = Annotated[str, _unless(_PLAIN_ID, _id_text, is_optional=False)]
+Key = Annotated[str, _unless(_PLAIN_ID, _id_text, is_optional=False, is_text=False)]
 """The id of a row, a JSON string or number, kept as text; a row without one does not fit."""
-Id = Annotated[str | None, _unless(_PLAIN_ID, _id_text, is_optional=True)]
+Id = Annotated[str | None, _unless(_PLAIN_ID, _id_text, is_optional=True, is_text=False)]
 """An id that may be missing, a JSON string or number, kept as text."""
 Number = Annotated[Decimal | None, BeforeValidator(_lenient_decimal)]
 """A decimal sent as a number or a string; what is no number is None."""

@@ -66,7 +66,7 @@ class _Batch:
 class _Level:
     """One wait for many keys, which may be spread over several batches; `is_whole` when one batch began with just these."""
 
-    __slots__ = ("batches", "cache_keys", "future", "is_whole", "keys", "remaining")
+    __slots__ = ("batches", "cache_keys", "future", "is_whole", "keys", "known", "remaining")
 
     def __init__(self, future: "Future[Any]", keys: Sequence[Any], cache_keys: Sequence[Any]) -> None:
         self.future = future
@@ -74,6 +74,7 @@ class _Level:
         self.cache_keys = cache_keys
         self.batches: list[_Batch] = []
         self.remaining = 0
+        self.known: dict[Any, Any] = {}  # when it was asked for
         self.is_whole = False
 
     def wait_for(self, batch: _Batch) -> None:
@@ -143,6 +144,8 @@ class LevelLoader(DataLoader[K, V]):
         level = _Level(self.loop.create_future(), keys, cache_keys)
         known = self._known
         missing = [cache_key for cache_key in cache_keys if cache_key not in known] if known else cache_keys
+        if len(missing) < len(cache_keys):
+            level.known = {cache_key: known[cache_key] for cache_key in cache_keys if cache_key in known}
         if missing and self._batches:
             missing = self._join_batches(level, missing)
         if missing:
@@ -194,7 +197,8 @@ class LevelLoader(DataLoader[K, V]):
 
     def _under_way(self, cache_key: Any) -> "_Batch | None":
         for batch in self._batches:
-            if cache_key in batch.keys and cache_key not in batch.forgotten and (self.cache or not batch.is_sent):
+            is_open = cache_key in batch.keys and cache_key not in batch.results
+            if is_open and cache_key not in batch.forgotten and (self.cache or not batch.is_sent):
                 return batch
         return None
 
@@ -313,13 +317,10 @@ class LevelLoader(DataLoader[K, V]):
         try:
             found = dict(zip(level.keys, map(known.__getitem__, level.cache_keys), strict=True))
         except KeyError:  # nothing is kept, or it was forgotten meanwhile
-            results: dict[Any, Any] = {}
+            results = dict(level.known)
             for batch in level.batches:
                 results.update(batch.results)
-            found = {
-                key: results[cache_key] if cache_key in results else known[cache_key]
-                for key, cache_key in zip(level.keys, level.cache_keys, strict=True)
-            }
+            found = {key: results[cache_key] for key, cache_key in zip(level.keys, level.cache_keys, strict=True)}
         level.future.set_result(found)
 
     def _abandon(self, batch: _Batch) -> None:

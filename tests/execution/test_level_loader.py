@@ -322,3 +322,36 @@ def test_loaders_of_a_loop_that_ended_before_it_sent_keep_nobody_waiting() -> No
 
     assert asyncio.run(ask_and_wait()) == "b"
     assert not left.done()
+
+
+@pytest.mark.parametrize("forgets", ["one", "all"])
+async def test_a_level_holds_what_was_known_when_it_was_asked_for(source: Source, forgets: str) -> None:
+    loader = loader_of(source)
+    await loader.load(1)
+    level = loader.load_level([1, 2])
+    if forgets == "one":
+        loader.clear(1)
+    else:
+        loader.clear_all()
+    async with asyncio.timeout(5):
+        assert shown(await level) == {1: "v1", 2: "v2"}
+
+
+async def test_a_key_whose_part_of_a_batch_has_failed_is_asked_anew(source: Source) -> None:
+    loader = loader_of(source, max_batch_size=1)
+    source.failure = LookupError("nothing today")
+    second = asyncio.Event()
+
+    async def wait(keys: list[Any]) -> list[Any]:
+        if keys == [2]:
+            await second.wait()
+        return await source(keys)
+
+    loader.batch_load_fn = wait
+    level = loader.load_level([1, 2])
+    await ticks()
+    source.failure = None
+    async with asyncio.timeout(5):
+        assert await loader.load(1) == "v1"
+    second.set()
+    assert shown(await level) == {1: "nothing today", 2: "v2"}

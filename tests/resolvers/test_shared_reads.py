@@ -5,7 +5,11 @@ from typing import Any
 
 from strawberry.types import ExecutionResult
 
-from tests.resolvers.graph import Graph, autotask_graph, whole_graph
+from resolvers.freshness import drop_kept
+from resolvers.node_id import encode
+from tests.resolvers.graph import Graph, autotask_graph, until, whole_graph
+from vendors.model import Ref
+from vendors.sandbox import Fault
 
 BOARD = """
 {
@@ -61,3 +65,23 @@ async def test_share_nothing_that_the_other_does_not_read() -> None:
         expected = [await graph.data(query) for query in (short, long)]
         answers = await at_once(graph, short, long, short, long)
         assert [(answer.errors, answer.data) for answer in answers] == [(None, data) for data in expected] * 2
+
+
+async def test_show_a_change_to_who_asks_after_it_while_one_from_before_is_under_way() -> None:
+    async with autotask_graph(main=20) as graph:
+        rows = graph.table("main", "Opportunities").rows
+        local_id, row = next(iter(rows.items()))
+        query, global_id = "query($id: ID!) { opportunity(id: $id) { title } }", encode("Opportunity", Ref("main", str(local_id)))
+        await graph.data(query, id=global_id)
+        control = graph.grounds["main"].control
+        arrived = len(control.calls)
+        graph.break_down("main", Fault(kind="hang", times=1))
+        before = asyncio.create_task(graph.data(query, id=global_id))
+        await until(lambda: len(control.calls) > arrived)
+        row["title"] = "Changed"
+        drop_kept(graph.make().crms["main"], str(local_id))
+        async with asyncio.timeout(5):
+            after = await graph.data(query, id=global_id)
+        before.cancel()
+        await asyncio.gather(before, return_exceptions=True)
+        assert after["opportunity"]["title"] == "Changed"

@@ -184,3 +184,13 @@ def test_a_page_that_is_more_than_may_be_kept_is_not_kept(cache: MemoryCache) ->
     cache.keep_page("Contact", "key", page(*range(6)), revision=cache.revision)
 
     assert cache.page("Contact", "key", wish=NAME, max_age=60) is None
+
+
+def test_what_only_a_client_could_have_made_up_is_not_kept(cache: MemoryCache) -> None:
+    made_up = "7" * 201
+    cache.keep("Contact", {made_up: None, "1": None}, wish=NAME, read_at=1_000.0, revision=0)
+    assert set(cache.take("Contact", [made_up, "1"], wish=NAME, max_age=60).records) == {"1"}
+    for key in ("short", "x" * 1_001):
+        cache.keep_page("Contact", key, page(), revision=0)
+    assert cache.page("Contact", "short", wish=NAME, max_age=60) is not None
+    assert cache.page("Contact", "x" * 1_001, wish=NAME, max_age=60) is None

@@ -1,6 +1,7 @@
 """Work that several ask for at once: it is done once, for as long as somebody waits for it."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 
@@ -120,6 +121,29 @@ async def test_has_the_time_of_who_has_most() -> None:
     go_on.set()
     assert await asyncio.gather(*tasks) == [9.0] * 3
     assert seen == [9.0]
+
+
+async def test_has_the_time_of_who_has_most_also_within_other_work() -> None:
+    outer, inner, go_on = Flights[str](), Flights[str](), asyncio.Event()
+
+    async def work() -> str:
+        await go_on.wait()
+        return "found"
+
+    async def around() -> str:
+        deadline = current_deadline()
+        assert deadline is not None
+        return await inner.run("b", work, seconds=deadline.remaining())
+
+    async def ask(seconds: float) -> str:
+        with deadline_scope(Deadline(time.monotonic() + seconds, time.monotonic)):
+            return await outer.run("a", around, seconds=seconds)
+
+    tasks = [asyncio.create_task(ask(seconds)) for seconds in (0.02, 5.0)]
+    asyncio.get_running_loop().call_later(0.1, go_on.set)
+    first, second = await asyncio.gather(*tasks, return_exceptions=True)
+    assert isinstance(first, TimeoutError)
+    assert second == "found"
 
 
 @pytest.mark.filterwarnings("error")

@@ -87,6 +87,20 @@ def test_an_id_is_the_same_text_however_its_number_is_written(sent: object, read
         assert deal(id=sent).id == read
 
 
+@pytest.mark.parametrize("text", ["1e5", "1E5", "100000.0", "100000", "-0.0", "-7.0", "5.0", "1e16", "7.5"])
+def test_a_number_is_the_same_text_whatever_else_is_in_the_body(text: str) -> None:
+    alone, beside = (
+        DEALS.decode(f'[{{"id": {text}, "title": {text}, "account": {text}}}, {{"id": "{neighbour}"}}]').value[0]
+        for neighbour in ("2", "1234567890123456")
+    )
+    assert (alone.id, alone.account) == (beside.id, beside.account)
+
+
+def test_a_whole_number_is_an_id_without_sign_or_fraction() -> None:
+    assert [deal(account=sent).account for sent in (1e5, -0.0, 7.0)] == ["100000", "0", "7"]
+    assert deal(title=5.0).title == "5.0"
+
+
 @pytest.mark.parametrize("sent", [{}, [], True, {"a": 1}])
 def test_what_is_no_text_costs_its_row_and_is_named(sent: object) -> None:
     for field in ("id", "title", "account"):
