@@ -128,7 +128,9 @@ async def test_has_the_time_of_who_has_most_also_within_other_work() -> None:
 
     async def work() -> str:
         await go_on.wait()
-        return "found"
+        deadline = current_deadline()
+        assert deadline is not None
+        return "found" if deadline.remaining() > 1 else "in a hurry"
 
     async def around() -> str:
         deadline = current_deadline()
@@ -139,8 +141,8 @@ async def test_has_the_time_of_who_has_most_also_within_other_work() -> None:
         with deadline_scope(Deadline(time.monotonic() + seconds, time.monotonic)):
             return await outer.run("a", around, seconds=seconds)
 
-    tasks = [asyncio.create_task(ask(seconds)) for seconds in (0.02, 5.0)]
-    asyncio.get_running_loop().call_later(0.1, go_on.set)
+    tasks = [*await started(1, lambda: ask(0.05)), *await started(1, lambda: ask(5.0))]  # the second comes when all has begun
+    asyncio.get_running_loop().call_later(0.2, go_on.set)
     first, second = await asyncio.gather(*tasks, return_exceptions=True)
     assert isinstance(first, TimeoutError)
     assert second == "found"
