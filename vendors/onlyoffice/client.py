@@ -1,8 +1,9 @@
 """A client of the ONLYOFFICE API 2.0: a list that embeds what it refers to, single records in batches, kept tables of stages and people."""
 
 import asyncio
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 from vendors.capabilities import ById, EntityCheck, OpportunityLinks, Page, PageRequest, Row, Seeds
@@ -43,6 +44,14 @@ _CHECKED: Final[Mapping[str, str]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Users:
+    """Users by their ids: those that the portal lists, and others that were read one by one."""
+
+    listed: dict[str, User]
+    others: dict[str, User] = field(default_factory=dict[str, User])
+
+
 class Client(Writing):
     """Reads and writes one portal. Persons and companies share one id space: a company is an account, a person a contact."""
 
@@ -58,7 +67,7 @@ class Client(Writing):
         self._pipeline: Table[Pipeline] = table(self._load_pipeline)
         # Source: Community Server, Users/Constants: one profile stands for all users that were removed.
         self._lost_user = User(ref=Ref(self._crm, mapping.LOST_USER_ID), is_active=False)
-        self._users: Table[dict[str, User]] = table(self._load_users)
+        self._users: Table[_Users] = table(self._load_users)
         self._definitions: Table[Sequence[CustomFieldDefinition]] = table(self._load_definitions)
         self._currencies: Table[Sequence[wire.Currency]] = table(self._load_currencies)
         self._self: Table[wire.Person] = table(self._load_self)
@@ -123,12 +132,10 @@ class Client(Writing):
         return [await self._pipeline.get()]
 
     async def users_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[User]:  # noqa: ARG002  # the kept table is whole
-        users = await self._users.get()
+        kept = await self._users.get()
         # Source: Community Server, EmployeeApi: only administrators are given terminated people in lists; by guid everybody is.
+        users = ChainMap({mapping.LOST_USER_ID: self._lost_user}, kept.others, kept.listed)
         missing = {user_id: f"people/{user_id}" for user_id in ids if user_id not in users and query.is_guid(user_id)}
-        missing.pop(mapping.LOST_USER_ID, None)
-        if mapping.LOST_USER_ID in ids:
-            users[mapping.LOST_USER_ID] = self._lost_user
         found = await self._batch.read(list(missing.values()))
         failed: dict[str, VendorError] = {}
         for user_id, path in missing.items():
@@ -136,7 +143,7 @@ class Client(Writing):
             if isinstance(row, VendorError):
                 failed[user_id] = row
             elif row is not None:
-                users[user_id] = mapping.user_from_wire(self._crm, row)
+                kept.others[user_id] = mapping.user_from_wire(self._crm, row)
         return {user_id: users.get(user_id) or failed[user_id] for user_id in ids if user_id in users or user_id in failed}
 
     async def accounts_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Account]:  # noqa: ARG002  # single reads are whole
@@ -156,7 +163,7 @@ class Client(Writing):
         }
 
     async def users(self) -> Sequence[User]:
-        return list((await self._users.get()).values())
+        return list((await self._users.get()).listed.values())
 
     async def accounts_page(self, request: PageRequest) -> Page[Account]:
         if query.has_owner(request.where):
@@ -362,9 +369,9 @@ class Client(Writing):
         rows, _ = await self._all("crm/opportunity/stage", "crm/opportunity/stage", wire.STAGES)
         return mapping.pipeline_from_stages(self._crm, self._settings.pipeline_name, rows)
 
-    async def _load_users(self) -> dict[str, User]:
+    async def _load_users(self) -> "_Users":
         rows, _ = await self._all("people/filter", "people/filter", wire.PEOPLE)
-        return {row.id: mapping.user_from_wire(self._crm, row) for row in rows}
+        return _Users({row.id: mapping.user_from_wire(self._crm, row) for row in rows})
 
     async def _load_definitions(self) -> Sequence[CustomFieldDefinition]:
         path = "crm/opportunity/customfield/definitions"

@@ -261,6 +261,15 @@ async def test_somebody_who_has_left_is_found_by_guid_and_kept() -> None:
         assert not calls(ground)
 
 
+async def test_reading_users_by_id_adds_none_to_their_list() -> None:
+    async with playground("onlyoffice") as ground:
+        client = client_of(ground)
+        before = await client.users()
+
+        assert set(await client.users_by_ids([TERMINATED, LOST_USER_ID], EVERYTHING)) == {TERMINATED, LOST_USER_ID}
+        assert await client.users() == before
+
+
 @pytest.mark.parametrize(("option", "email"), [("visible", "ivo.brandt@nordkai.example"), ("hidden", None)])
 async def test_an_email_address_that_the_portal_hides_is_null(option: str, email: str | None) -> None:
     async with playground("onlyoffice", options={"people_email": option}) as ground:
