@@ -8,6 +8,7 @@ import strawberry
 
 from resolvers.arguments import After, Before, CrmKeys, First, IncludeDeleted, Last, MaxAge
 from resolvers.context import Context
+from resolvers.eager import begun
 from resolvers.errors import bad_input
 from resolvers.freshness import allowed
 from resolvers.list_errors import is_selected, path_of, report
@@ -52,7 +53,7 @@ ContactFilterArgument = Annotated[
 UserFilterArgument = Annotated[UserFilter | None, strawberry.argument(description="Which users belong to the list; all when absent.")]
 
 
-async def opportunities(  # noqa: PLR0917  # the arguments of the field
+def opportunities(  # noqa: PLR0917  # the arguments of the field
     info: Info,
     filter: Filter = None,  # noqa: A002
     order_by: OrderByArgument = None,
@@ -76,7 +77,7 @@ async def opportunities(  # noqa: PLR0917  # the arguments of the field
         include_deleted=include_deleted,
         max_age=allowed(info, max_age),
     )
-    return await _shown(info, listing)
+    return _shown_soon(info, listing)
 
 
 def opportunity_listing(
@@ -187,7 +188,7 @@ async def account_contacts(  # noqa: PLR0917  # the arguments of the field
     return await _shown(info, listing, is_of_one=True)
 
 
-async def accounts(  # noqa: PLR0917  # the arguments of the field
+def accounts(  # noqa: PLR0917  # the arguments of the field
     info: Info,
     filter: AccountFilterArgument = None,  # noqa: A002
     first: First = None,
@@ -201,10 +202,10 @@ async def accounts(  # noqa: PLR0917  # the arguments of the field
         return account_criteria(crm, filter)
 
     age = allowed(info, max_age)
-    return await _shown(info, _party_listing(info, ACCOUNTS, criteria, filter, window=(first, after, last, before), crms=crms, max_age=age))
+    return _shown_soon(info, _party_listing(info, ACCOUNTS, criteria, filter, window=(first, after, last, before), crms=crms, max_age=age))
 
 
-async def contacts(  # noqa: PLR0917  # the arguments of the field
+def contacts(  # noqa: PLR0917  # the arguments of the field
     info: Info,
     filter: ContactFilterArgument = None,  # noqa: A002
     first: First = None,
@@ -218,10 +219,10 @@ async def contacts(  # noqa: PLR0917  # the arguments of the field
         return contact_criteria(crm, filter)
 
     age = allowed(info, max_age)
-    return await _shown(info, _party_listing(info, CONTACTS, criteria, filter, window=(first, after, last, before), crms=crms, max_age=age))
+    return _shown_soon(info, _party_listing(info, CONTACTS, criteria, filter, window=(first, after, last, before), crms=crms, max_age=age))
 
 
-async def users(  # noqa: PLR0917  # the arguments of the field
+def users(  # noqa: PLR0917  # the arguments of the field
     info: Info,
     filter: UserFilterArgument = None,  # noqa: A002
     first: First = None,
@@ -235,7 +236,7 @@ async def users(  # noqa: PLR0917  # the arguments of the field
         return user_criteria(crm, filter)
 
     age = allowed(info, max_age)
-    return await _shown(info, _party_listing(info, USERS, criteria, filter, window=(first, after, last, before), crms=crms, max_age=age))
+    return _shown_soon(info, _party_listing(info, USERS, criteria, filter, window=(first, after, last, before), crms=crms, max_age=age))
 
 
 def _party_listing(
@@ -263,6 +264,12 @@ def _party_listing(
         max_age=max_age,
         refers=None if of is None else (of[1], of[0].local_id),
     )
+
+
+def _shown_soon(info: Info, listing: Listing[R]) -> Connection[R] | Awaitable[Connection[R]]:
+    """The page at once where all of it is kept; else the wait for it."""
+    shown = _shown(info, listing)
+    return begun(shown) if listing.max_age else shown
 
 
 async def _shown(info: Info, listing: Listing[R], *, is_of_one: bool = False) -> Connection[R]:

@@ -20,7 +20,8 @@ _LARGEST_INTEGER: Final = 2**53 - 1  # the largest that every JSON reader holds 
 
 
 def _decimal_to_text(value: Decimal) -> str:
-    return format(value, "f")
+    text = str(value)
+    return format(value, "f") if "E" in text else text  # which takes three times as long
 
 
 def _decimal_from_text(value: object) -> Decimal:

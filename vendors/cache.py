@@ -5,9 +5,10 @@ was asked of it: a record serves only who asks no more. A write, or a change tha
 was under way meanwhile is not kept, because it may have looked before. Errors are never kept.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
+from operator import itemgetter
 from typing import Any, Final, NamedTuple, Protocol
 
 from vendors.calls import Clock, Warned
@@ -19,6 +20,8 @@ Wish = frozenset[tuple[str, str]] | None
 _MOST_RECORDS: Final = 20_000
 _MOST_WISHES: Final = 16
 _LONGEST_ID: Final = 200  # characters; what is longer is no vendor's, and is not kept
+_RECORD: Final = itemgetter(0)
+_READ_AT: Final = itemgetter(1)
 _LONGEST_QUESTION: Final = 1_000  # characters of what tells a page from others; pages of longer ones are not kept
 
 
@@ -52,7 +55,7 @@ class EntityCache(Protocol):
         """Changes whenever something is dropped."""
         ...
 
-    def take(self, kind: str, ids: Iterable[str], *, wish: Wish, max_age: float) -> Taken:
+    def take(self, kind: str, ids: Sequence[str], *, wish: Wish, max_age: float) -> Taken:
         """Give what is kept of records and is not older than that, in the order of the ids."""
         ...
 
@@ -96,22 +99,19 @@ class MemoryCache:
     def revision(self) -> int:
         return self._revision
 
-    def take(self, kind: str, ids: Iterable[str], *, wish: Wish, max_age: float) -> Taken:
-        now = oldest = self.now()
+    def take(self, kind: str, ids: Sequence[str], *, wish: Wish, max_age: float) -> Taken:
+        now = self.now()
         earliest = now - min(max_age, self._ttl_seconds)
-        found: dict[str, Any] = {}
         shelves = self._serving(kind, wish)
         get = shelves[0].records.get if len(shelves) == 1 else _youngest([shelf.records for shelf in shelves])
-        for local_id in ids:
-            kept = get(local_id)
-            if kept is None:
-                continue
-            record, read_at, until = kept
-            if read_at >= earliest or until > now:
-                found[local_id] = record
-                if read_at < oldest:  # noqa: PLR1730  # min() takes three times as long
-                    oldest = read_at
-        return Taken(found, now - oldest)
+        kept: dict[str, Any] = dict(zip(ids, map(get, ids), strict=True))
+        if None in kept.values():
+            kept = {local_id: of for local_id, of in kept.items() if of is not None}
+        oldest = min(map(_READ_AT, kept.values()), default=now)
+        if oldest < earliest:
+            kept = {local_id: of for local_id, of in kept.items() if of[1] >= earliest or of[2] > now}
+            oldest = min(map(_READ_AT, kept.values()), default=now)
+        return Taken(dict(zip(kept, map(_RECORD, kept.values()), strict=True)), max(0.0, now - oldest))
 
     def keep(self, kind: str, records: Mapping[str, Any], *, wish: Wish, read_at: float, revision: int, until: float = -inf) -> None:
         if revision != self._revision or not records:

@@ -1,8 +1,6 @@
 """All loaders of one operation."""
 
 import asyncio
-from collections.abc import Generator
-from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +24,7 @@ class Loaders:
 
     def __init__(self, context: "Context") -> None:
         self._context = context
-        self._under_way: set[asyncio.Task[Any]] = set()
+        self._batches: list[asyncio.Task[Any]] = []
 
     @cached_property
     def opportunities_by_ref(self) -> OpportunitiesByRef:
@@ -76,24 +74,19 @@ class Loaders:
         if seeds.contacts:
             self.contacts_by_ref.seed_all(seeds.contacts)
 
-    @contextmanager
-    def under_way(self) -> Generator[None, None, None]:
+    def note_batch(self) -> None:
         """Note that the current task is a batch: it runs by itself, so that cancelling who waits for it does not end it."""
         task = asyncio.current_task()
         assert task is not None, "a batch runs in a task"
-        self._under_way.add(task)
-        try:
-            yield
-        finally:
-            self._under_way.discard(task)
+        self._batches.append(task)
 
     def end(self) -> None:
         """Cancel the batches that are under way, and let go of what was loaded.
 
         Loaders and what they read with refer to each other, and garbage that does so has to be searched for among all that lives.
         """
-        for task in self._under_way:
-            task.cancel()
+        for task in self._batches:
+            task.cancel()  # which does nothing to those that have ended
         for made in vars(self).values():
             if isinstance(made, RefLoader | LinksByOpportunity):
                 made.end()

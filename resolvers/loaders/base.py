@@ -2,9 +2,11 @@
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from resolvers.errors import contained
 from resolvers.freshness import read_by_ids, take, wish_of
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=Record)
 V = TypeVar("V")
+Records = Mapping[str, R | Exception | None]
+_CRM: Final = itemgetter(0)
+_LOCAL_ID: Final = itemgetter(1)
 
 
 class RefLoader(ABC, Generic[R]):
@@ -39,19 +44,29 @@ class RefLoader(ABC, Generic[R]):
     def load(self, ref: Ref) -> "asyncio.Future[R | None]":
         return self._of(ref.crm).load(ref.local_id)
 
-    def load_level(self, refs: Sequence[Ref]) -> "list[tuple[Sequence[Ref], asyncio.Future[dict[str, R | Exception | None]]]]":
-        """Load the records of distinct refs with one wait for each Crm, so that no Crm's records wait for another's.
+    def load_level(self, refs: Sequence[Ref]) -> "list[tuple[Sequence[Ref], Records[R] | asyncio.Future[Records[R]]]]":
+        """Load the records of distinct refs, with a wait for each Crm, so that no Crm's records wait for another's.
 
         Returns:
-            For each Crm the refs to its records, and the wait for them, by their ids in the order of the refs.
+            Parts of the refs, each with the records by their ids in the order of its refs, or with the wait for them. What is known, and
+            what is under way already, is a part of its own.
         """
-        by_crm: dict[str, list[Ref]] = {}
-        for ref in refs:
-            if ref[0] in by_crm:
-                by_crm[ref[0]].append(ref)
+        crms = set(map(_CRM, refs))
+        by_crm: dict[str, Sequence[Ref]] = {crms.pop(): refs} if len(crms) == 1 else _by_crm(refs)
+        parts: list[tuple[Sequence[Ref], Any]] = []
+        for crm, of_crm in by_crm.items():
+            ids = list(map(_LOCAL_ID, of_crm))
+            kept = self._all_kept(crm, ids)
+            if kept is not None:
+                parts.append((of_crm, kept))
+                continue
+            loaded = self._of(crm).load_parts(ids)
+            if len(loaded) == 1:
+                parts.append((of_crm, loaded[0][1]))
             else:
-                by_crm[ref[0]] = [ref]
-        return [(of_crm, self._load_level(crm, [ref[1] for ref in of_crm])) for crm, of_crm in by_crm.items()]
+                refs_of = dict(zip(ids, of_crm, strict=True))
+                parts += [([refs_of[local_id] for local_id in of_part], found) for of_part, found in loaded]
+        return parts
 
     def forget(self, ref: Ref) -> None:
         self._of(ref.crm).clear(ref.local_id)
@@ -64,18 +79,18 @@ class RefLoader(ABC, Generic[R]):
         """Keep those of the records that hold what the operation reads; they are looked at only if something is loaded."""
         self._seeds.append(records)
 
-    def _load_level(self, crm_key: str, ids: Sequence[str]) -> "asyncio.Future[dict[str, R | Exception | None]]":
+    def _all_kept(self, crm_key: str, ids: Sequence[str]) -> "Records[R] | None":
+        """The records, where all of them are kept and young enough: mostly all are, or none, and then nothing has to be batched."""
         context = self._context
         max_age = context.freshness.max_age
-        if max_age and crm_key not in self._by_crm and crm_key not in self._kept and not self._seeds:
-            crm = context.crms.get(crm_key)
-            if crm is not None and crm.cache is not None:
-                # Mostly everything is kept, or nothing: then there is nothing to be batched.
-                wish = wish_of(context.selection, self.record_name)
-                kept = self._kept[crm_key] = take(context, crm, self.record_name, ids, wish, max_age=max_age)
-                if len(kept) == len(ids):
-                    return done(kept)
-        return self._of(crm_key).load_level(ids)
+        if not max_age or crm_key in self._by_crm or crm_key in self._kept or self._seeds:
+            return None
+        crm = context.crms.get(crm_key)
+        if crm is None or crm.cache is None:
+            return None
+        wish = wish_of(context.selection, self.record_name)
+        kept = self._kept[crm_key] = take(context, crm, self.record_name, ids, wish, max_age=max_age)
+        return kept if len(kept) == len(ids) else None
 
     def end(self) -> None:
         """Let go of what was loaded."""
@@ -126,19 +141,18 @@ class PerCrm(LevelLoader[str, Any], Generic[V]):
             self._take_kept(self._keeping, [key])
         return super().load(key)
 
-    def load_level(self, keys: Sequence[str]) -> "asyncio.Future[dict[str, Any]]":
-        kept = None if self._keeping is None else self._take_kept(self._keeping, keys)
-        if kept is None or len(kept) < len(keys):
-            return super().load_level(keys)
-        return done(kept)
+    def load_parts(self, keys: Sequence[str]) -> "list[tuple[Sequence[str], Mapping[str, Any] | asyncio.Future[dict[str, Any]]]]":
+        if self._keeping is not None:
+            self._take_kept(self._keeping, keys)
+        return super().load_parts(keys)
 
     async def batch_load_fn(self, keys: list[str]) -> list[Any]:
         """Give a value, None or an error for each key, in the order of the keys."""
         if self._read is None:
             return [None] * len(keys)
         try:
-            with self._context.loaders.under_way():
-                found = await self._found(keys)
+            self._context.loaders.note_batch()
+            found = await self._found(keys)
         except VendorError as error:
             return [error] * len(keys)
         except Exception as defect:  # noqa: BLE001  # whatever happens in one Crm takes nothing away from the others
@@ -150,20 +164,17 @@ class PerCrm(LevelLoader[str, Any], Generic[V]):
         assert self._read is not None, "and can be read"
         return await read_by_ids(self._context, self._crm, self._kind, keys, selection=self._context.selection, read=self._read)
 
-    def _take_kept(self, crm: Crm, keys: Sequence[str]) -> "Mapping[str, Any] | None":
+    def _take_kept(self, crm: Crm, keys: Sequence[str]) -> None:
         """Learn what is kept and young enough of keys that nobody has asked for yet."""
         context = self._context
         max_age = context.freshness.max_age
         missing = self.unasked(keys) if max_age else ()
-        if not missing:
-            return None
-        kept = take(context, crm, self._kind, missing, wish_of(context.selection, self._kind), max_age=max_age)
-        self.learn(kept)
-        return kept
+        if missing:
+            self.learn(take(context, crm, self._kind, missing, wish_of(context.selection, self._kind), max_age=max_age))
 
 
-def done(result: Any) -> "asyncio.Future[Any]":
-    """A wait that is over."""
-    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    future.set_result(result)
-    return future
+def _by_crm(refs: Iterable[Ref]) -> dict[str, Sequence[Ref]]:
+    by_crm: defaultdict[str, list[Ref]] = defaultdict(list)
+    for ref in refs:
+        by_crm[ref[0]].append(ref)
+    return {**by_crm}

@@ -37,6 +37,6 @@ class _LastMoves(DataLoader[Ref, Sequence[ChangeEvent]]):
         self._last = last
 
     async def batch_load_fn(self, keys: list[Ref]) -> list[Sequence[ChangeEvent]]:
-        with self._context.loaders.under_way():
-            found = await self._changes.of_opportunities(keys, self._last)
+        self._context.loaders.note_batch()
+        found = await self._changes.of_opportunities(keys, self._last)
         return [found.get(ref, ()) for ref in keys]

@@ -162,6 +162,26 @@ class LevelLoader(DataLoader[K, V]):
             self._finish_level(level)
         return level.future
 
+    def load_parts(self, keys: Sequence[K]) -> "list[tuple[Sequence[K], Mapping[K, V | Exception] | Future[dict[K, V | Exception]]]]":
+        """Load distinct keys with a wait for each part that may come earlier than the others: what is known, and each batch under way.
+
+        Returns:
+            Each part with its values, or the wait for them.
+        """
+        if not self._known and not self._batches:
+            return [(keys, self.load_level(keys))]
+        known: dict[K, Any] = {}
+        awaited: dict[_Batch | None, list[K]] = {}
+        unsent = self._batches[-1] if self._batches and not self._batches[-1].is_sent else None
+        for key in keys:
+            cache_key: Any = self.get_cache_key(key)
+            if cache_key in self._known:
+                known[key] = self._known[cache_key]
+            else:
+                awaited.setdefault(self._under_way(cache_key) or unsent, []).append(key)
+        there: list[tuple[Sequence[K], Any]] = [(list(known), known)] if known else []
+        return there + [(of_batch, self.load_level(of_batch)) for of_batch in awaited.values()]
+
     def clear(self, key: K) -> "LevelLoader[K, V]":
         cache_key: Any = self.get_cache_key(key)
         self._known.pop(cache_key, None)
@@ -238,7 +258,8 @@ class LevelLoader(DataLoader[K, V]):
     def send(self, batch: _Batch) -> None:
         """Ask for the keys of a batch."""
         batch.is_sent = True
-        cache_keys, keys = list(batch.keys), list(batch.keys.values())
+        cache_keys = list(batch.keys)
+        keys = cache_keys if self._is_plain else list(batch.keys.values())
         if self.batch and not self.max_batch_size:
             batch.tasks = [self.loop.create_task(self.dispatch_queue_batch(batch, cache_keys, keys), context=batch.context)]
             return

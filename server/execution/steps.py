@@ -255,11 +255,11 @@ class RelationStep(Step):
             return
         loader: Any = getattr(run.executor.context_value.loaders, self.plan.loader or "")
         there: list[Any] = []
-        for of_crm, future in loader.load_level(list(refs)):
-            if future.done() and not future.cancelled():
-                there += self._found(run, level, of_crm, future.result())
+        for part, found in loader.load_level(list(refs)):
+            if is_awaitable_kind(found.__class__):
+                run.wait_for_level(found, partial(self._loaded, run, level, part))
             else:
-                run.wait_for_level(future, partial(self._loaded, run, level, of_crm))
+                there += self._found(run, level, part, found)
         if there:
             self._enter(run, there)
 
@@ -269,7 +269,7 @@ class RelationStep(Step):
     def _found(self, run: "Run", level: "Level", refs: Sequence[Any], found: dict[str, Any]) -> list[Any]:
         """Note what was loaded, and give the records."""
         records = list(found.values())
-        if any(issubclass(kind, Exception) for kind in set(map(type, records))):
+        if any(map(_is_error, set(map(type, records)))):
             run.is_flawed = True
             return [record for record in records if not isinstance(record, Exception)]
         level.loaded.setdefault(self.index, []).append((refs, records))
@@ -278,6 +278,11 @@ class RelationStep(Step):
     def _enter(self, run: "Run", records: list[Any]) -> None:
         assert self.children is not None
         self.children.enter(run, self, [records] if self.children.depth else records)
+
+
+@cache
+def _is_error(kind: type) -> bool:
+    return issubclass(kind, Exception)
 
 
 Call = Callable[["Run", Step, Sequence[Any]], Any]

@@ -82,6 +82,26 @@ async def test_a_slow_crm_keeps_no_other_crm_from_going_on(bench: Bench, executo
     assert (await task).errors == frozenset()
 
 
+@pytest.mark.parametrize("executor", ["stock", "ours"])
+async def test_a_record_that_is_known_waits_for_no_other_of_its_crm(bench: Bench, executor: str) -> None:
+    gates = Gates(("a", "list opportunities"))
+    bench.reply = gates
+    text = f"""{{ account(id: "{encode("Account", Ref("a", "0"))}") {{ name }}
+      opportunities(crms: ["a"]) {{ nodes {{ account {{ owner {{ name }} }} }} }} }}"""
+
+    task = asyncio.create_task(bench.outcome(text, STOCK if executor == "stock" else executor_class(bench.plans)))
+    await gates.until(("a", "accounts"))
+    for _ in range(30):
+        await asyncio.sleep(0)
+    gates.held["a", "accounts"] = asyncio.Event()
+    gates.held["a", "list opportunities"].set()
+    await gates.until(("a", "users"))  # the owner of the one account that is known
+
+    assert gates.asked.count(("a", "accounts")) == 2
+    gates.held["a", "accounts"].set()
+    assert (await task).errors == frozenset()
+
+
 async def test_all_relations_of_a_level_are_asked_for_before_any_answers(bench: Bench) -> None:
     held = [("a", operation) for operation in ("users", "accounts", "contacts", "pipelines")]
     gates = Gates(*held)
@@ -159,9 +179,11 @@ async def test_cancelling_at_any_moment_leaves_nothing_behind(bench: Bench, afte
     await asyncio.gather(*left)
 
 
+@pytest.mark.parametrize("max_age", [0, 60])
 @pytest.mark.parametrize("after", range(8))
-async def test_cancelling_a_list_that_has_hardly_begun_leaves_nothing_behind(bench: Bench, after: int) -> None:
-    task = asyncio.create_task(bench.outcome("{ opportunities(first: 5) { nodes { owner { name } } } }", executor_class(bench.plans)))
+async def test_cancelling_a_list_that_has_hardly_begun_leaves_nothing_behind(bench: Bench, after: int, max_age: int) -> None:
+    text = f"{{ opportunities(first: 5, maxAge: {max_age}) {{ nodes {{ owner {{ name }} }} }} }}"
+    task = asyncio.create_task(bench.outcome(text, executor_class(bench.plans)))
     for _ in range(after):
         await asyncio.sleep(0)
     task.cancel()
@@ -169,6 +191,9 @@ async def test_cancelling_a_list_that_has_hardly_begun_leaves_nothing_behind(ben
     (result,) = await asyncio.gather(task, return_exceptions=True)
 
     assert isinstance(result, asyncio.CancelledError)
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    assert all("dispatch_queue_batch" in repr(task) for task in left)
+    await asyncio.gather(*left)
 
 
 async def test_an_operation_leaves_nothing_that_refers_to_itself(bench: Bench) -> None:

@@ -66,6 +66,34 @@ async def test_levels_and_loads_of_one_tick_are_one_batch(source: Source) -> Non
     assert source.batches == [[1, 2, 3, 4]]
 
 
+async def test_parts_of_a_level_are_what_is_known_and_each_batch(source: Source) -> None:
+    loader = loader_of(source)
+    await loader.load_level([1, 2])
+    source.gate = asyncio.Event()
+    sent = loader.load(3)
+    await ticks()
+    unsent = loader.load(5)
+
+    (known, there), (of_sent, first), (of_unsent, second) = loader.load_parts([3, 4, 1, 2, 5])
+
+    assert (known, there) == ([1, 2], {1: "v1", 2: "v2"})
+    assert (of_sent, of_unsent) == ([3], [4, 5])
+    source.gate.set()
+    assert isinstance(first, asyncio.Future)
+    assert isinstance(second, asyncio.Future)
+    assert (await first, await second) == ({3: "v3"}, {4: "v4", 5: "v5"})
+    assert (await sent, await unsent) == ("v3", "v5")
+    assert source.batches == [[1, 2], [3], [5, 4]]
+
+
+async def test_a_level_of_which_nothing_is_known_or_asked_for_has_one_part(source: Source) -> None:
+    ((keys, found),) = loader_of(source).load_parts([2, 1])
+
+    assert keys == [2, 1]
+    assert isinstance(found, asyncio.Future)
+    assert await found == {2: "v2", 1: "v1"}
+
+
 async def test_what_a_level_loaded_a_single_load_knows(source: Source) -> None:
     loader = loader_of(source)
     source.errors.add(2)

@@ -36,9 +36,9 @@ class Event:
         begun = asyncio.Event()
 
         async def batch() -> None:
-            with info.context.loaders.under_way():
-                begun.set()
-                await asyncio.Event().wait()
+            info.context.loaders.note_batch()
+            begun.set()
+            await asyncio.Event().wait()
 
         LEFT_BEHIND.append(asyncio.ensure_future(batch()))
         await begun.wait()
