@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.changes import ASKED, PUSHING, main
+from bench.changes.__main__ import main
+from bench.changes.ground import ASKED, PUSHING
 from vendors.registry import all_vendors
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="pins processes to CPUs and reads their memory")

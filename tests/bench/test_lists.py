@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.lists import BY_AMOUNT_FIRST, SCAN, budgets, main
+from bench.lists.__main__ import main
+from bench.lists.budgets import budgets
+from bench.lists.steps import BY_AMOUNT_FIRST, SCAN
 from vendors.registry import all_vendors
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="pins processes to CPUs and reads their memory")
