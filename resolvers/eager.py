@@ -20,6 +20,8 @@ def begun(work: Coroutine[Any, Any, T]) -> T | asyncio.Task[T]:
     except StopIteration as finished:
         result: T = finished.value
         return result
+    if awaited is not None:
+        awaited._asyncio_future_blocking = False  # noqa: SLF001  # until the task takes it: others may await it, too
     return asyncio.get_running_loop().create_task(_Rest(work, awaited), context=context)
 
 
@@ -40,18 +42,22 @@ class _Rest(Coroutine[Any, Any, T]):
         if self._has_begun:
             return self._work.send(value)
         self._has_begun = True
-        return self._awaited
+        return self._handed_over()
 
     def throw(self, error: Any, *details: Any) -> Any:
         # A task that is cancelled cancels what it waits for. This one has not come to know of it yet.
-        if not self._has_begun and isinstance(error, asyncio.CancelledError) and self._awaited is not None and self._awaited.cancel():
-            self._has_begun = True
-            return self._awaited
-        self._has_begun = True
+        is_first, self._has_begun = not self._has_begun, True
+        if is_first and isinstance(error, asyncio.CancelledError) and self._awaited is not None and self._awaited.cancel(*error.args):
+            return self._handed_over()
         return self._work.throw(error, *details)
 
     def close(self) -> None:
         self._work.close()
+
+    def _handed_over(self) -> Any:
+        if self._awaited is not None:
+            self._awaited._asyncio_future_blocking = True  # noqa: SLF001  # as `await` tells a task that it may wait for it
+        return self._awaited
 
     def __await__(self) -> Generator[Any, Any, T]:
         raise NotImplementedError("it is for a task alone")

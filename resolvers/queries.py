@@ -105,7 +105,7 @@ async def _pipelines_or_error(crm: registry.Crm) -> Sequence[model.Pipeline] | V
         return contained(defect, crm=crm.key)
 
 
-async def nodes(info: Info, ids: GlobalIds, max_age: MaxAge = 0) -> Any:
+def nodes(info: Info, ids: GlobalIds, max_age: MaxAge = 0) -> Any:
     allowed(info, max_age)
     if len(ids) > _MAX_NODES:
         raise bad_input(f"`ids` may hold at most {_MAX_NODES} ids, not {len(ids)}; ask for them in several queries.")

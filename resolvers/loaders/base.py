@@ -93,7 +93,9 @@ class RefLoader(ABC, Generic[R]):
         return kept if len(kept) == len(ids) else None
 
     def end(self) -> None:
-        """Let go of what was loaded."""
+        """Read nothing more, and let go of what was loaded."""
+        for loader in self._by_crm.values():
+            loader.end()
         self._by_crm.clear()
 
     def _of(self, crm_key: str) -> "PerCrm[R]":
@@ -136,6 +138,10 @@ class PerCrm(LevelLoader[str, Any], Generic[V]):
         self._crm = context.crms.get(crm_key)
         self._keeping = None if self._crm is None or self._crm.cache is None else self._crm
 
+    def end(self) -> None:
+        """Read nothing more: nobody waits for a batch that has yet to be sent."""
+        self._read = None
+
     def load(self, key: str) -> "asyncio.Future[Any]":
         if self._keeping is not None:
             self._take_kept(self._keeping, [key])
@@ -146,8 +152,8 @@ class PerCrm(LevelLoader[str, Any], Generic[V]):
             self._take_kept(self._keeping, keys)
         return super().load_parts(keys)
 
-    async def batch_load_fn(self, keys: list[str]) -> list[Any]:
-        """Give a value, None or an error for each key, in the order of the keys."""
+    async def batch_load_fn(self, keys: list[str]) -> Any:
+        """Give values and errors by key, or a list of them in the order of the keys."""
         if self._read is None:
             return [None] * len(keys)
         try:
@@ -157,7 +163,7 @@ class PerCrm(LevelLoader[str, Any], Generic[V]):
             return [error] * len(keys)
         except Exception as defect:  # noqa: BLE001  # whatever happens in one Crm takes nothing away from the others
             return [contained(defect, crm=self._crm_key)] * len(keys)
-        return list(map(found.get, keys))
+        return found if isinstance(found, dict) else dict(found)
 
     async def _found(self, keys: Sequence[str]) -> ById[Any]:
         assert self._crm is not None, "it is asked of Crms that are there"

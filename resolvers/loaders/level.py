@@ -15,7 +15,7 @@ from aiodataloader import DataLoader
 K = TypeVar("K")
 V = TypeVar("V")
 
-BatchFunction = Callable[[list[K]], Coroutine[Any, Any, list[V]]]
+BatchFunction = Callable[[list[K]], Coroutine[Any, Any, list[V] | dict[K, V]]]
 
 
 class _Outbox:
@@ -53,7 +53,7 @@ class _Batch:
 
     def __init__(self) -> None:
         self.context = copy_context()  # of who asked first: several operations may begin batches in one tick
-        self.keys: dict[Any, Any] = {}  # by cache key, in the order of asking
+        self.keys: dict[Any, Any] = {}  # by cache key, in the order of asking; None where that is the key itself
         self.results: dict[Any, Any] = {}
         self.forgotten: set[Any] = set()
         self.loads: dict[Any, list[Future[Any]]] = {}
@@ -91,7 +91,8 @@ class LevelLoader(DataLoader[K, V]):
     anew by whoever loads them later; an error for one key is kept like a value.
 
     Args:
-        batch_load_fn: Gives a value or an error for each key, in their order; may be a method instead.
+        batch_load_fn: Gives a value or an error for each key, in their order, or a dict of those by key, where None may be left out; may be
+            a method instead.
         batch: Whether keys of one tick are asked together.
         max_batch_size: Number of keys of one batch; more become several batches at once.
         cache: Whether what was loaded is kept.
@@ -112,7 +113,8 @@ class LevelLoader(DataLoader[K, V]):
         self._is_plain = get_cache_key is None
         self.get_cache_key: Any = _same if get_cache_key is None else get_cache_key
         if batch_load_fn is not None:
-            self.batch_load_fn = batch_load_fn
+            load: Any = batch_load_fn  # DataLoader knows of lists only
+            self.batch_load_fn = load
         if batch is not None:
             self.batch = batch
         if max_batch_size is not None:
@@ -152,7 +154,7 @@ class LevelLoader(DataLoader[K, V]):
             batch = self._next()
             level.is_whole = self._is_plain and missing is keys and not batch.keys
             if self._is_plain:
-                batch.keys.update(zip(missing, missing, strict=True))
+                batch.keys.update(dict.fromkeys(missing))
             else:
                 first_keys = dict(zip(reversed(cache_keys), reversed(keys), strict=True))
                 batch.keys.update((cache_key, first_keys[cache_key]) for cache_key in missing)
@@ -275,22 +277,21 @@ class LevelLoader(DataLoader[K, V]):
         """Ask for keys of a batch and answer who waits for them; named like DataLoader's own, so that tasks of both are found alike."""
         is_kept = bool(self.cache)
         try:
-            values = await self._values(keys)
+            found = await self._values(cache_keys, keys)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is for those who wait
-            values = [error] * len(keys)
+            found = dict.fromkeys(cache_keys, error)
             is_kept = False
         except BaseException:
             self._abandon(batch)
             raise
-        found = dict(zip(cache_keys, values, strict=True))
-        if batch.results:
-            batch.results.update(found)
-        else:
-            batch.results = found
+        batch.results = {**batch.results, **found} if batch.results else found
         if is_kept:
             if batch.forgotten:  # those who wait get it nonetheless
                 found = {cache_key: value for cache_key, value in found.items() if cache_key not in batch.forgotten}
-            self._known.update(found)
+            if self._known:
+                self._known.update(found)
+            else:
+                self._known = dict(found)
         batch.remaining -= 1
         if not batch.remaining:
             self._batches.remove(batch)
@@ -309,30 +310,30 @@ class LevelLoader(DataLoader[K, V]):
                     self._finish_level(level)
             # Nothing is left that refers to each other, so that all goes with the operation and no garbage has to be searched for.
             batch.levels.clear()
-            batch.tasks.clear()
 
-    async def _values(self, keys: list[K]) -> list[Any]:
-        """The values of keys.
+    async def _values(self, cache_keys: list[Any], keys: list[K]) -> dict[Any, Any]:
+        """The values of keys, by cache key and in their order.
 
         Raises:
             TypeError: There are not as many values as keys.
         """
         values: Any = await self.batch_load_fn(keys)
-        if values.__class__ is list and len(values) == len(keys):
-            as_it_is: list[Any] = values
-            return as_it_is
+        if values.__class__ is dict:
+            by_key: dict[Any, Any] = values
+            return by_key if list(by_key) == keys and self._is_plain else dict(zip(cache_keys, map(by_key.get, keys), strict=True))
         if not isinstance(values, Iterable):
             raise TypeError(f"A batch function must return a value for each key, but returned {type(values).__name__}.")
         listed: list[Any] = list(values)  # pyright: ignore[reportUnknownArgumentType]  # whatever the batch function gives
         if len(listed) != len(keys):
             raise TypeError(f"A batch function must return a value for each key, but returned {len(listed)} values for {len(keys)} keys.")
-        return listed
+        return dict(zip(cache_keys, listed, strict=True))
 
     def _finish_level(self, level: _Level) -> None:
         if level.future.done():  # its waiter is gone
             return
         if level.is_whole and len(level.batches[0].results) == len(level.keys):
-            level.future.set_result(level.batches[0].results)
+            whole = level.batches[0].results
+            level.future.set_result({key: whole[key] for key in level.keys} if self.max_batch_size else whole)
             return
         known = self._known
         try:

@@ -54,10 +54,6 @@ class _LinksOfCrm(PerCrm[OpportunityLinks]):
         self._records[opportunity.local_id] = opportunity
         return self.load(opportunity.local_id)
 
-    def end(self) -> None:
-        """Do not refer to itself any more."""
-        self._read = None
-
     async def _links(self, ids: Sequence[str]) -> ById[OpportunityLinks]:
         client = supported(self._at.client, LinksOpportunities, crm=self._at.key, what="tell the contacts of opportunities")
         cache, selection = self._at.cache, self._context.selection

@@ -12,7 +12,7 @@ from resolvers.relation import FieldPlan
 from server.execution.core import get_argument_values
 from server.execution.leaves import FlawError
 from server.execution.plan import Arrival, Step
-from vendors.model import UNREAD
+from vendors.model import UNREAD, Unread
 
 if TYPE_CHECKING:
     from server.execution.run import Level, Run
@@ -209,7 +209,7 @@ class RelationStep(Step):
         column = level.columns[self.index]
         begin = len(column)
         column += keys
-        if self.plan.links and UNREAD in keys:
+        if self.plan.links and Unread in set(map(type, keys)):
             links = run.executor.context_value.loaders.links_by_opportunity
             for position, (key, record) in enumerate(zip(keys, objects, strict=True), begin):
                 if key is UNREAD:

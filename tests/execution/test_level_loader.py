@@ -86,6 +86,52 @@ async def test_parts_of_a_level_are_what_is_known_and_each_batch(source: Source)
     assert source.batches == [[1, 2], [3], [5, 4]]
 
 
+async def test_chunks_that_end_in_another_order_leave_the_order_of_keys(source: Source) -> None:
+    first, second = asyncio.Event(), asyncio.Event()
+
+    async def batch(keys: list[Any]) -> list[Any]:
+        await (first if 1 in keys else second).wait()
+        return await source(keys)
+
+    loader: LevelLoader[int, str] = LevelLoader(batch, max_batch_size=2)
+    level = loader.load_level([1, 2, 3])
+    second.set()
+    await ticks()
+    first.set()
+
+    assert list((await level).items()) == [(1, "v1"), (2, "v2"), (3, "v3")]
+    assert source.batches == [[3], [1, 2]]
+
+
+async def test_a_batch_function_may_tell_values_by_key(source: Source) -> None:
+    source.reply = lambda keys: {key: f"v{key}" for key in reversed(keys) if key != 2}
+
+    async def batch(keys: list[Any]) -> Any:
+        await source(keys)
+        return source.reply(keys)
+
+    plain: LevelLoader[int, str] = LevelLoader(batch)
+    assert list((await plain.load_level([1, 2, 3])).items()) == [(1, "v1"), (2, None), (3, "v3")]
+    by_text: LevelLoader[int, str] = LevelLoader(batch, get_cache_key=str)
+    assert list((await by_text.load_level([3, 1])).items()) == [(3, "v3"), (1, "v1")]
+    assert list((await by_text.load_level([1, 4])).items()) == [(1, "v1"), (4, "v4")]
+
+
+async def test_a_dict_that_a_batch_function_gives_stays_as_it_is(source: Source) -> None:
+    given = {1: "v1", 2: "v2"}
+
+    async def batch(keys: list[Any]) -> Any:
+        await source(keys)
+        return given if keys == [1, 2] else {key: f"v{key}" for key in keys}
+
+    loader: LevelLoader[int, str] = LevelLoader(batch)
+    await loader.load_level([1, 2])
+    await loader.load_level([3])
+    loader.clear(1)
+
+    assert given == {1: "v1", 2: "v2"}
+
+
 async def test_a_level_of_which_nothing_is_known_or_asked_for_has_one_part(source: Source) -> None:
     ((keys, found),) = loader_of(source).load_parts([2, 1])
 

@@ -66,6 +66,18 @@ async def test_a_failure_that_is_awaited_can_be_caught_by_who_awaits_it() -> Non
     assert await task == "caught: gone"
 
 
+async def test_others_may_await_the_same() -> None:
+    gate: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def work() -> str:
+        return await gate
+
+    tasks = [begun(work()), asyncio.create_task(work()), begun(work())]
+    asyncio.get_running_loop().call_soon(gate.set_result, "given")
+
+    assert await asyncio.gather(*tasks) == ["given"] * 3  # type: ignore[arg-type]  # none of them is over at once
+
+
 @pytest.mark.parametrize("ticks", range(4))
 async def test_cancelling_reaches_what_is_awaited(ticks: int) -> None:
     ended: list[str] = []
