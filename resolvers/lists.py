@@ -12,20 +12,14 @@ from resolvers.eager import begun
 from resolvers.errors import bad_input
 from resolvers.freshness import allowed
 from resolvers.list_errors import is_selected, path_of, report
-from resolvers.listing.criteria import (
-    Criteria,
-    Moment,
-    account_criteria,
-    checked_filter,
-    contact_criteria,
-    needs_tables,
-    opportunity_criteria,
-    refers_to,
-    user_criteria,
-)
+from resolvers.listing.criteria import Criteria, refers_to
+from resolvers.listing.filter_check import checked_filter
 from resolvers.listing.kinds import ACCOUNTS, CONTACTS, OPPORTUNITIES, USERS, Kind
+from resolvers.listing.moment import Moment
+from resolvers.listing.opportunity_criteria import needs_tables, opportunity_criteria
 from resolvers.listing.order import Order, OrderBy, OrderField
 from resolvers.listing.pages import Connection, read_page
+from resolvers.listing.party_criteria import account_criteria, contact_criteria, user_criteria
 from resolvers.listing.request import Listing, window_of
 from resolvers.types.enums import SourceState
 from resolvers.types.filters import AccountFilter, ContactFilter, OpportunityFilter, OpportunityOrder, UserFilter

@@ -7,7 +7,8 @@ from typing import Final
 
 import aiohttp
 
-from server.config import Config, CrmConfig
+from server.config import Config
+from server.config_crms import CrmConfig
 from server.version import product_version
 from vendors.cache import MemoryCache
 from vendors.calls import Clock

@@ -7,11 +7,11 @@ from functools import cached_property
 from typing import Generic, ParamSpec, TypeVar
 
 from resolvers.errors import contained
-from resolvers.listing.criteria import moment_of
 from resolvers.listing.cursor import digest_of, opened
 from resolvers.listing.entries import Entry
 from resolvers.listing.feed import END, START, IndexFeed, PagesFeed, Reading, noted
 from resolvers.listing.index import Index, fresh_index, indexed
+from resolvers.listing.moment import moment_of
 from resolvers.listing.money import comparison_currency
 from resolvers.listing.order import Measures
 from resolvers.listing.parents import SharedFeed, siblings_of

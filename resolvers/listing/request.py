@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from resolvers.errors import bad_input
-from resolvers.listing.criteria import Criteria, Moment
+from resolvers.listing.criteria import Criteria
 from resolvers.listing.kinds import Kind
+from resolvers.listing.moment import Moment
 from resolvers.listing.order import Order
 from vendors.model import Record
 from vendors.query import Field

@@ -9,11 +9,13 @@ from resolvers.arguments import CrmKeys, MaxAge
 from resolvers.errors import bad_input
 from resolvers.freshness import allowed
 from resolvers.list_errors import is_selected, path_of, report
-from resolvers.listing.criteria import checked_filter
+from resolvers.listing.filter_check import checked_filter
 from resolvers.lists import Filter
 from resolvers.node_id import encode
 from resolvers.relation import ASSUMED_SIZE, attribute, computed, contextual, relation
-from resolvers.summary import GroupKey, Request, Summary, summarize, tell_missing_rates
+from resolvers.summary.figures import Summary
+from resolvers.summary.group_keys import GroupKey
+from resolvers.summary.summarize import Request, summarize, tell_missing_rates
 from resolvers.types.account import Account
 from resolvers.types.connection import SOURCES, SourceStatus
 from resolvers.types.enums import OpportunityStatus, described_enum

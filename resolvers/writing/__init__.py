@@ -1,4 +1,5 @@
 """Writing into a Crm: checked before it is sent, sent once, and read back.
 
-`inputs` turns the graph's inputs into values, `ledger` says what is kept of a write so that it is never made twice, `work` makes it.
+`values` are what a mutation is given, `change` those that change an opportunity, `ledger` says what is kept of a write so that it is never made
+twice, `work` makes it, and `asked` is how a mutation is asked for.
 """

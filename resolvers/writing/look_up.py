@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from resolvers.listing.criteria import Criteria, Criterion, Moment
+from resolvers.listing.criteria import Criteria, Criterion
 from resolvers.listing.kinds import ACCOUNTS, CONTACTS, OPPORTUNITIES, Kind
+from resolvers.listing.moment import Moment
 from resolvers.listing.pages import read_page
 from resolvers.listing.request import Listing, Window
 from resolvers.writing.correlation import is_mark

@@ -12,9 +12,10 @@ from pydantic.fields import FieldInfo
 from server.changes.settings import ChangeSettings
 from server.commands.terminal import say
 from server.commands.toml import toml_value
-from server.config import LIMITS, CrmSettings, ServerSettings
+from server.config_crms import CrmSettings
 from server.config_money import MoneySettings, RateSettings
 from server.config_secrets import secret_fields
+from server.config_server import LIMITS, ServerSettings
 from vendors.errors import ConfigError
 from vendors.registry import Vendor, all_vendors
 

@@ -14,7 +14,9 @@ import pytest
 from pydantic import BaseModel
 
 from server.changes.settings import ChangeSettings
-from server.config import CrmSettings, ServerSettings, parse_config
+from server.config import parse_config
+from server.config_crms import CrmSettings
+from server.config_server import ServerSettings
 from tests.live import Live, live
 from tests.readme import tables
 from vendors.registry import all_vendors

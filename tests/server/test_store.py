@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from server.config import ServerSettings, parse_config
+from server.config import parse_config
+from server.config_server import ServerSettings
 from server.cursors import SignedCursors
 from server.store import kept_cursor_key, opened_store
 from vendors.errors import ConfigError
