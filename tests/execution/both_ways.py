@@ -4,8 +4,8 @@ import asyncio
 import inspect
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from graphql import DocumentNode, ExecutionResult, GraphQLError, GraphQLSchema, parse, validate
@@ -16,6 +16,7 @@ from bench.company import Reply, contexts, memory_of
 from server.execution.core import execute
 from server.execution.executor import executor_class
 from server.execution.plans import Plans, Way
+from vendors.cache import EntityCache
 from vendors.registry import Crm
 
 STOCK = StrawberryGraphQLCoreExecutionContext
@@ -46,17 +47,23 @@ class Bench:
 
     Attributes:
         reply: Makes what happens to the answers of a Crm, afresh for each execution.
+        kept: Makes the caches of the Crms by their keys, afresh for each execution; without it nothing is kept.
     """
 
     schema: GraphQLSchema
     crms: Sequence[Crm]
     plans: Plans
     reply: Callable[[Crm], Reply] | None = None
+    kept: Callable[[], Awaitable[Mapping[str, EntityCache]]] | None = None
 
     async def outcome(
         self, text: str | DocumentNode, executor: type[Any], variables: dict[str, Any] | None = None, name: str | None = None
     ) -> Outcome:
-        context = contexts(self.crms)()
+        crms = self.crms
+        if self.kept is not None:
+            kept = await self.kept()
+            crms = [replace(crm, cache=kept.get(crm.key)) for crm in crms]
+        context = contexts(crms)()
         for crm in self.crms:
             memory_of(crm).calls.clear()
             if self.reply is not None:

@@ -52,11 +52,13 @@ class Writer:
     """Writes one document.
 
     Attributes:
+        ages: Whether root fields mostly say how old what they read may be.
         is_unplannable: Whether it has something in a list that no plan can have.
     """
 
     schema: GraphQLSchema
     random: Random
+    ages: bool = False
     fields_left: int = 60
     aliases: int = 0
     conditions: int = 0
@@ -147,7 +149,7 @@ class Writer:
         written: list[str] = []
         for name, argument in definition.args.items():
             is_required = is_non_null_type(argument.type) and argument.default_value is Undefined
-            if name in _ARGUMENTS and (is_required or self.random.random() < 0.3):
+            if name in _ARGUMENTS and (is_required or self.random.random() < (0.9 if self.ages and name == "maxAge" else 0.3)):
                 literal, value = _ARGUMENTS[name](self.random)
                 if self.random.random() < 0.4:
                     variable = f"v{len(self.variables)}"
@@ -183,6 +185,11 @@ def _numbers(random: Random) -> tuple[str, Any]:
     return str(value), value
 
 
+def _ages(random: Random) -> tuple[str, Any]:
+    value = random.choice([0, 30, 60, 60, 60, 60, -1])
+    return str(value), value
+
+
 _ARGUMENTS: Final[Mapping[str, Callable[[Random], tuple[str, Any]]]] = {
     "id": _texts(*_IDS),
     "ids": _lists(*_IDS),
@@ -191,6 +198,7 @@ _ARGUMENTS: Final[Mapping[str, Callable[[Random], tuple[str, Any]]]] = {
     "currency": _texts(*["EUR", "CHF"] * 4, "eur"),
     "first": _numbers,
     "last": _numbers,
+    "maxAge": _ages,
 }
 
 
@@ -251,12 +259,33 @@ def faults(random: Random) -> list[Fault]:
     ]
 
 
-def replies(of: list[Fault], ticks: Mapping[str, int]) -> Callable[[Crm], Reply]:
-    """Let Crms answer with these faults, each after as many ticks as its key says."""
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many ticks Crms take to answer.
+
+    Attributes:
+        least: The fewest, by the Crm's key.
+        spread: So many more at most, which ones depends on the operation and on `seed`.
+    """
+
+    least: Mapping[str, int]
+    spread: int = 0
+    seed: int = 0
+
+    def ticks(self, crm: str, operation: str) -> int:
+        return self.least.get(crm, 0) + (crc32(f"{self.seed} {crm} {operation}".encode()) % self.spread if self.spread else 0)
+
+    def slower(self, by: int) -> "Pace":
+        """The same, but each Crm takes longer by another number of ticks."""
+        return replace(self, least={crm: ticks + by * number for number, (crm, ticks) in enumerate(self.least.items(), 1)})
+
+
+def replies(of: list[Fault], pace: Pace) -> Callable[[Crm], Reply]:
+    """Let Crms answer with these faults, and in their time."""
 
     def make(crm: Crm) -> Reply:
         async def reply(operation: str, found: dict[str, Any]) -> dict[str, Any]:
-            for _ in range(ticks.get(crm.key, 0)):
+            for _ in range(pace.ticks(crm.key, operation)):
                 await asyncio.sleep(0)
             for fault in of:
                 if (fault.crm, fault.operation) == (crm.key, operation):
