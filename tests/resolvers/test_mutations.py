@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -515,13 +516,18 @@ async def test_a_dry_run_tells_exactly_what_is_sent_afterwards(at: Desk) -> None
 
         done = await at.write(mutation, values, key=mutation)
         assert done["outcome"] == "DONE"
-        assert done["vendorRequests"] == dry["vendorRequests"]
+        assert without_moments(done["vendorRequests"]) == without_moments(dry["vendorRequests"])
         own_id = Ref(at.key, current.local_id) if mutation != "createOpportunity" else None
         local_id = current.local_id if own_id else made_id(done)
-        assert [planned(fill(request, local_id)) for request in dry["vendorRequests"]] == [sent(call) for call in at.writes()]
+        assert [planned(fill(request, local_id)) for request in done["vendorRequests"]] == [sent(call) for call in at.writes()]
         for request, call in zip(dry["vendorRequests"], at.writes(), strict=True):
             assert call.path.endswith(fill(request, local_id)["path"])
             assert {tuple(each) for each in request["parameters"]} <= {tuple(each) for each in call.query}
+
+
+def without_moments(requests: list[Json]) -> str:
+    """What is sent, but for the moment at which a deal is closed: the next second may have begun."""
+    return re.sub(r'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[^"]*"', '"a moment"', json.dumps(requests))
 
 
 async def amount_of(at: Desk) -> Json:
