@@ -20,6 +20,7 @@ from vendors.model import Ref
 from vendors.registry import Crm
 
 Found = dict[str, Any]
+GRAPH = build_schema(operation_extensions(Limits(), clock=time.monotonic))
 
 
 class Gates:
@@ -198,7 +199,7 @@ async def test_cancelling_a_list_that_has_hardly_begun_leaves_nothing_behind(ben
 
 @pytest.mark.parametrize("after", range(1, 20))
 async def test_nothing_is_read_for_an_operation_that_has_ended(bench: Bench, after: int) -> None:
-    schema, context = build_schema(operation_extensions(Limits(), clock=time.monotonic)), contexts(bench.crms)()
+    schema, context = GRAPH, contexts(bench.crms)()
     asked = [memory_of(crm).calls for crm in bench.crms]
     for calls in asked:
         calls.clear()
@@ -216,7 +217,7 @@ async def test_nothing_is_read_for_an_operation_that_has_ended(bench: Bench, aft
 
 
 async def test_an_operation_leaves_nothing_that_refers_to_itself(bench: Bench) -> None:
-    schema, make_context = build_schema(operation_extensions(Limits(), clock=time.monotonic)), contexts(bench.crms)
+    schema, make_context = GRAPH, contexts(bench.crms)
 
     async def run() -> None:
         result: Any = await schema.execute(WIDE, context_value=make_context())
