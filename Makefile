@@ -9,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
 # Lines of targets that run side by side stay together, where this make can do that.
 SYNCED := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
-TESTED_FIRST := tests/contract tests/vendors tests/execution/test_fuzz.py
+TESTED_FIRST := tests/contract tests/vendors tests/execution
 CHECKS := check-format check-lint check-mypy check-pyright check-imports check-schema
 
 .DEFAULT_GOAL := help
@@ -27,7 +27,7 @@ test: .venv/dev.stamp graphiql ## Check everything and run the tests
 	@$(MAKE) --no-print-directory check
 	$(if $(ARGS),$(BIN)/python -m pytest $(ARGS),@$(MAKE) --no-print-directory --jobs=2 --keep-going $(SYNCED) test-first test-rest)
 
-test-first: .venv/dev.stamp # About half of the time: what each vendor's adapter and sandbox do, and random documents
+test-first: .venv/dev.stamp # About half of the time: what each vendor's adapter and sandbox do, and the executor
 	$(BIN)/python -m pytest $(TESTED_FIRST)
 
 test-rest: .venv/dev.stamp # The other half
