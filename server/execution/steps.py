@@ -12,7 +12,7 @@ from resolvers.relation import FieldPlan
 from server.execution.core import get_argument_values
 from server.execution.leaves import FlawError
 from server.execution.plan import Arrival, Step
-from vendors.model import UNREAD, Unread
+from vendors.model import UNREAD, Ref, Unread
 
 if TYPE_CHECKING:
     from server.execution.run import Level, Run
@@ -247,6 +247,8 @@ class RelationStep(Step):
     def _load(self, run: "Run", level: "Level", keys: list[Any]) -> None:
         refs: dict[Any, Any] = dict.fromkeys(chain.from_iterable(filter(None, keys)) if self.plan.many else keys)
         refs.pop(None, None)
+        if not _REFS.issuperset(map(type, refs)):
+            raise FlawError  # what looks like a ref would be taken for one
         asked = level.asked.setdefault(self.index, refs)
         if asked is not refs:
             refs = {ref: None for ref in refs if ref not in asked}
@@ -287,6 +289,7 @@ def _is_error(kind: type) -> bool:
 
 Call = Callable[["Run", Step, Sequence[Any]], Any]
 NOT_FOUND: Final = object()
+_REFS: Final = frozenset({Ref})
 LISTS: Final = frozenset({list, tuple})
 
 

@@ -173,6 +173,18 @@ async def test_a_failed_crm_is_asked_once(bench: Bench) -> None:
     assert [operation for key, operation, _ in ours.calls if key == "a"] == ["list opportunities", "users"]
 
 
+async def test_what_only_looks_like_a_ref_is_an_error_as_always(bench: Bench) -> None:
+    def odd(found: Found) -> Found:
+        return {key: replace(record, owner_ref=("a", "1")) for key, record in found.items()}
+
+    bench.reply = spoiling("a", "list opportunities", odd)
+
+    outcome, way = await bench.same("{ opportunities(first: 4) { nodes { title owner { name } } } }")
+
+    assert outcome.errors
+    assert way is Way.REPEATED
+
+
 async def test_an_unusual_amount_is_no_fault(bench: Bench) -> None:
     bench.reply = spoiling("a", "list opportunities", of_one(amount=Money(amount=Decimal("1E+5"))))
 
