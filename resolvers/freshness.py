@@ -26,7 +26,7 @@ from graphql import (
 from resolvers.errors import bad_input
 from vendors import model
 from vendors.cache import KeptPage, Wish
-from vendors.calls import Warned, record_cache_hit, recording
+from vendors.calls import Warned, record_cache_hit, recording, warn_again
 from vendors.capabilities import ById, Page, PageRequest, Seeds
 from vendors.errors import VendorError
 from vendors.registry import Crm, all_vendors
@@ -151,7 +151,8 @@ async def read_by_ids(
                 context.freshness.note(crm.key, begun - read_at)
         fresh = {local_id: record for local_id, record in found.items() if not isinstance(record, VendorError)}
         none = dict.fromkeys(local_id for local_id in missing if local_id not in found)
-        kept_in.keep(kind, {**none, **fresh}, wish=wish, read_at=read_at, revision=revision, until=until)
+        warnings = tuple(recorder.warnings)
+        kept_in.keep(kind, {**none, **fresh}, wish=wish, read_at=read_at, revision=revision, until=until, warnings=warnings)
     return {**{local_id: record for local_id, record in known.items() if record is not None}, **found}
 
 
@@ -161,9 +162,10 @@ def take(
     """What is kept of records and young enough, by id; None where it is known that there is none."""
     kept_in = crm.cache
     assert kept_in is not None, "nothing is kept of other Crms"
-    records, age = kept_in.take(kind, ids, wish=wish, max_age=max_age)
+    records, age, warnings = kept_in.take(kind, ids, wish=wish, max_age=max_age)
     if records:
         record_cache_hit()
+        warn_again(warnings)
         context.freshness.note(crm.key, age)
         if note is not None:
             note(age)
@@ -234,7 +236,8 @@ async def read_rows(
         if not page.dropped:  # what could not be read may be readable the next time
             kept_in.keep_page(kind, _page_key(request), kept, revision=revision)
         rows = (row.record for row in page.rows if not getattr(row.record, "is_deleted", False))
-        kept_in.keep(kind, _covering(rows, request.selection.of(kind)), wish=kept.wish, read_at=read_at, revision=revision)
+        whole = _covering(rows, request.selection.of(kind))
+        kept_in.keep(kind, whole, wish=kept.wish, read_at=read_at, revision=revision, warnings=kept.warnings)
         keep_seeds(crm, page.seeds, request.selection, read_at=read_at, revision=revision)
     return Rows(page, begun - read_at, kept.made)
 

@@ -37,10 +37,11 @@ class KeptPage:
 
 
 class Taken(NamedTuple):
-    """What was kept of the records that were asked for, by id, and how old the oldest of them is, in seconds."""
+    """What was kept of the records that were asked for, by id, how old the oldest of them is, in seconds, and what is odd in them."""
 
     records: Mapping[str, Any]
     age: float
+    warnings: Sequence[Warned] = ()
 
 
 class EntityCache(Protocol):
@@ -59,8 +60,18 @@ class EntityCache(Protocol):
         """Give what is kept of records and is not older than that, in the order of the ids."""
         ...
 
-    def keep(self, kind: str, records: Mapping[str, Any], *, wish: Wish, read_at: float, revision: int, until: float = -inf) -> None:
-        """Keep records, or that there are none, unless something was dropped since that revision."""
+    def keep(
+        self,
+        kind: str,
+        records: Mapping[str, Any],
+        *,
+        wish: Wish,
+        read_at: float,
+        revision: int,
+        until: float = -inf,
+        warnings: Sequence[Warned] = (),
+    ) -> None:
+        """Keep records, or that there are none, with what was odd when they were read, unless something was dropped since that revision."""
         ...
 
     def page(self, kind: str, key: Hashable, *, wish: Wish, max_age: float) -> KeptPage | None:
@@ -111,9 +122,20 @@ class MemoryCache:
         if oldest < earliest:
             kept = {local_id: of for local_id, of in kept.items() if of[1] >= earliest or of[2] > now}
             oldest = min(map(_READ_AT, kept.values()), default=now)
-        return Taken(dict(zip(kept, map(_RECORD, kept.values()), strict=True)), max(0.0, now - oldest))
+        warnings = [warned for shelf in shelves if shelf.warnings for local_id in kept for warned in shelf.warnings.get(local_id, ())]
+        return Taken(dict(zip(kept, map(_RECORD, kept.values()), strict=True)), max(0.0, now - oldest), warnings)
 
-    def keep(self, kind: str, records: Mapping[str, Any], *, wish: Wish, read_at: float, revision: int, until: float = -inf) -> None:
+    def keep(
+        self,
+        kind: str,
+        records: Mapping[str, Any],
+        *,
+        wish: Wish,
+        read_at: float,
+        revision: int,
+        until: float = -inf,
+        warnings: Sequence[Warned] = (),
+    ) -> None:
         if revision != self._revision or not records:
             return
         shelf = self._shelf(kind, wish)
@@ -121,8 +143,11 @@ class MemoryCache:
             if len(local_id) > _LONGEST_ID:
                 continue
             kept = shelf.records.pop(local_id, None)
-            # Whoever began to read later has seen what is newer, whoever came first.
-            shelf.records[local_id] = (record, read_at, until) if kept is None or kept[1] <= read_at else kept
+            if kept is not None and kept[1] > read_at:  # whoever began to read later has seen what is newer, whoever came first
+                shelf.records[local_id] = kept
+                continue
+            shelf.records[local_id] = record, read_at, until
+            shelf.warn_of(local_id, [warned for warned in warnings if warned.local_id in {None, local_id}])
         self._make_room()
 
     def page(self, kind: str, key: Hashable, *, wish: Wish, max_age: float) -> KeptPage | None:
@@ -148,7 +173,7 @@ class MemoryCache:
             shelf.pages.clear()
             shelf.rows = 0
             for local_id in ids:
-                shelf.records.pop(local_id, None)
+                shelf.remove_record(local_id)
 
     def _serving(self, kind: str, wish: Wish) -> "list[_Shelf]":
         """The shelves with what was read so that it serves a wish."""
@@ -183,16 +208,17 @@ class MemoryCache:
 class _Shelf:
     """Holds what was read with the same wish: records, with when they were read and until when they serve anyhow, and pages.
 
-    `filling` says which shelf was filled before which.
+    `filling` says which shelf was filled before which; `warnings` what was odd in records, by id.
     """
 
-    __slots__ = ("filling", "pages", "records", "rows")
+    __slots__ = ("filling", "pages", "records", "rows", "warnings")
 
     def __init__(self) -> None:
         self.filling = 0
         self.records: dict[str, tuple[Any, float, float]] = {}
         self.pages: dict[Hashable, KeptPage] = {}
         self.rows = 0
+        self.warnings: dict[str, Sequence[Warned]] = {}
 
     @property
     def size(self) -> int:
@@ -204,8 +230,19 @@ class _Shelf:
         while before - self.size < most and self.pages:
             self.remove_page(next(iter(self.pages)))
         while before - self.size < most and self.records:
-            del self.records[next(iter(self.records))]
+            self.remove_record(next(iter(self.records)))
         return before - self.size
+
+    def remove_record(self, local_id: str) -> None:
+        self.records.pop(local_id, None)
+        self.warnings.pop(local_id, None)
+
+    def warn_of(self, local_id: str, warnings: Sequence[Warned]) -> None:
+        """Keep what was odd in a record, in the place of what was odd before."""
+        if warnings:
+            self.warnings[local_id] = warnings
+        else:
+            self.warnings.pop(local_id, None)
 
     def remove_page(self, key: Hashable) -> None:
         page = self.pages.pop(key, None)

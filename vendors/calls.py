@@ -3,7 +3,7 @@
 All are context variables, so that tasks started on the way inherit them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -46,11 +46,15 @@ class VendorCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warned:
-    """Something odd in a vendor's data that did not stop the answer, such as a probability of 140."""
+    """Something odd in a vendor's data that did not stop the answer, such as a probability of 140.
+
+    `local_id` is the record that it is odd in; None where it is an answer as a whole.
+    """
 
     crm: str
     code: str
     message: str
+    local_id: str | None = None
 
 
 @dataclass(slots=True)
@@ -135,8 +139,7 @@ def retell(told: CallRecorder) -> None:
     recorder = _recorder.get()
     if recorder is None:
         return
-    for warned in told.warnings:
-        recorder.warn(warned)
+    warn_again(told.warnings)
     for _ in range(told.cache_hits):
         recorder.hit()
     if told.kept_since is not None:
@@ -179,11 +182,24 @@ def without_calls() -> AbstractContextManager[object]:
     return _Scope(_forbidden, value=True)
 
 
-def warn(crm: str, code: str, message: str) -> None:
-    """Tell whoever listens that a vendor's data is odd; `code` is a stable word in capitals."""
+def warn(crm: str, code: str, message: str, *, local_id: str | None = None) -> None:
+    """Tell whoever listens that a vendor's data is odd.
+
+    Args:
+        crm: Key of the Crm.
+        code: A stable word in capitals.
+        message: For people.
+        local_id: The record that it is odd in; None where it is an answer as a whole.
+    """
+    warn_again([Warned(crm=crm, code=code, message=message, local_id=local_id)])
+
+
+def warn_again(warnings: Iterable[Warned]) -> None:
+    """Tell whoever listens what was odd in data that was read before and is used now."""
     recorder = _recorder.get()
     if recorder is not None:
-        recorder.warn(Warned(crm=crm, code=code, message=message))
+        for warned in warnings:
+            recorder.warn(warned)
 
 
 def deadline_scope(deadline: Deadline | None) -> AbstractContextManager[object]:

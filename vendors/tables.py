@@ -1,9 +1,9 @@
 """Small tables of a Crm (pipelines, stages, users, currencies, picklists), kept whole for a while."""
 
-from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, NamedTuple, TypeVar
 
-from vendors.calls import Clock, record_cache_hit, record_kept
+from vendors.calls import Clock, Warned, record_cache_hit, record_kept, recording, warn_again
 from vendors.flight import Flights
 
 T = TypeVar("T")
@@ -11,8 +11,16 @@ T = TypeVar("T")
 _MISS_REFRESH_SECONDS = 30.0
 
 
+class _Kept(NamedTuple, Generic[T]):
+    value: T
+    read_at: float
+    warnings: Sequence[Warned]
+
+
 class Table(Generic[T]):
     """A value that is loaded on first use and again when it is too old; concurrent users share one load.
+
+    What was odd in it is told to everybody who uses it.
 
     Args:
         load: Reads the whole table from the vendor. A failed load is not kept.
@@ -24,29 +32,38 @@ class Table(Generic[T]):
         self._load = load
         self._ttl_seconds = ttl_seconds
         self._clock = clock
-        self._flights: Flights[T] = Flights()
-        self._kept: tuple[T, float] | None = None
+        self._flights: Flights[_Kept[T]] = Flights()
+        self._kept: _Kept[T] | None = None
 
     async def get(self) -> T:
         """The table, at most `ttl_seconds` old."""
-        if self._kept is not None and self._clock() - self._kept[1] < self._ttl_seconds:
+        kept = self._younger_than(self._ttl_seconds)
+        if kept is not None:
             record_cache_hit()
-            record_kept(self._kept[1])
-            return self._kept[0]
-        return await self._flights.run(None, self._reload)
+        return await self._value(kept)
 
     async def get_after_miss(self) -> T:
         """The table for somebody who missed a key in it: read again, unless that happened less than half a minute ago."""
-        if self._kept is not None and self._clock() - self._kept[1] < _MISS_REFRESH_SECONDS:
-            record_kept(self._kept[1])
-            return self._kept[0]
-        return await self._flights.run(None, self._reload)
+        return await self._value(self._younger_than(_MISS_REFRESH_SECONDS))
 
     def clear(self) -> None:
         """Forget the kept value."""
         self._kept = None
 
-    async def _reload(self) -> T:
-        value = await self._load()
-        self._kept = (value, self._clock())
-        return value
+    def _younger_than(self, seconds: float) -> _Kept[T] | None:
+        kept = self._kept
+        return None if kept is None or self._clock() - kept.read_at >= seconds else kept
+
+    async def _value(self, kept: _Kept[T] | None) -> T:
+        if kept is None:
+            kept = await self._flights.run(None, self._reload)
+        else:
+            record_kept(kept.read_at)
+        warn_again(kept.warnings)
+        return kept.value
+
+    async def _reload(self) -> _Kept[T]:
+        with recording() as recorder:
+            value = await self._load()
+        self._kept = _Kept(value, self._clock(), tuple(recorder.warnings))
+        return self._kept

@@ -289,17 +289,20 @@ Day = Annotated[date | None, BeforeValidator(lambda value: day(_text_of(value)))
 """A calendar day."""
 
 
-def percent(value: Decimal | float | None, *, crm: str, of: str) -> float | None:
+def percent(value: Decimal | float | None, *, crm: str, kind: str, local_id: str, name: str = "probability") -> float | None:
     """A percentage from 0 to 100. Outside it is None and warned of: clamping it would invent a number.
 
     Args:
         value: What the vendor sent.
         crm: Key of the Crm.
-        of: What it is a percentage of, such as `probability of opportunity '311'`, for the warning.
+        kind: What kind of record it belongs to, in the vendor's word, for the warning.
+        local_id: The record's id.
+        name: What it says of the record, in the vendor's word.
     """
     if value is None or 0 <= value <= 100:  # noqa: PLR2004
         return None if value is None else float(value)
-    warn(crm, "PERCENT_OUT_OF_RANGE", f"The {of} is {value} and not from 0 to 100; it is shown as null.")
+    message = f"The {name} of {kind} {local_id!r} is {value} and not from 0 to 100; it is shown as null."
+    warn(crm, "PERCENT_OUT_OF_RANGE", message, local_id=local_id)
     return None
 
 

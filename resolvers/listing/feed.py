@@ -15,7 +15,7 @@ from resolvers.listing.kinds import Kind
 from resolvers.listing.order import Measures, Order, Values, tie
 from resolvers.listing.plan import Plan
 from resolvers.listing.source import Source
-from vendors.calls import CallRecorder, recording, warn
+from vendors.calls import CallRecorder, recording, warn_again
 from vendors.capabilities import PageRequest
 from vendors.model import Record, Selection
 
@@ -270,8 +270,7 @@ class PagesFeed(Feed[R]):
         self.source.rows_scanned += len(page.rows) + page.dropped
         if self._is_counted and self.total is None:
             self.total = page.total
-        for warned in rows.warnings:
-            warn(warned.crm, warned.code, warned.message)
+        warn_again(rows.warnings)
         reading.context.place_warnings(rows.warnings, reading.path)
         if not rows.is_kept:
             reading.context.loaders.seed(page.seeds)

@@ -271,6 +271,24 @@ async def test_what_was_odd_in_a_list_is_told_again(twins: KeepingGraph) -> None
     assert (again.extensions or {})["warnings"] == told
 
 
+@pytest.mark.parametrize("is_listed", [True, False])
+async def test_what_was_odd_in_a_record_is_told_of_that_record(twins: KeepingGraph, *, is_listed: bool) -> None:
+    odd, fine = list(twins.table("left", "Opportunities").rows)[:2]
+    twins.table("left", "Opportunities").rows[odd]["probability"] = 140
+    by_id = "query($ids: [ID!]!) { nodes(ids: $ids, maxAge: 60) { ... on Opportunity { probability } } }"
+    ids = [encode("Opportunity", Ref("left", str(number))) for number in (odd, fine)]
+    first = await twins.answer("{ opportunities(maxAge: 60) { nodes { probability } } }" if is_listed else by_id, ids=ids)
+    twins.all_calls()
+
+    both, one, other = [await twins.answer(by_id, ids=wanted) for wanted in (ids, ids[:1], ids[1:])]
+
+    assert twins.all_calls() == {}
+    told = [warning["message"] for answer in (first, both, one) for warning in (answer.extensions or {})["warnings"]]
+    assert len(told) == 3
+    assert len(set(told)) == 1
+    assert "warnings" not in (other.extensions or {})
+
+
 # how old
 
 

@@ -124,7 +124,7 @@ def opportunity_from_wire(
         title=row.title or "",
         description=row.description,
         amount=None if row.monetary_amount is None else Money(amount=row.monetary_amount, currency=currency),
-        probability_percent=percent(row.win_probability, crm=crm, of=f"win_probability of opportunity {row.id!r}"),
+        probability_percent=percent(row.win_probability, crm=crm, kind="opportunity", local_id=row.id, name="win_probability"),
         probability_origin=None if row.win_probability is None else ValueOrigin.VENDOR,
         expected_revenue=None if row.expected_revenue is None else Money(amount=row.expected_revenue, currency=currency),
         status=status,
@@ -231,6 +231,7 @@ def _place(crm: str, row: wire.Opportunity, pipelines: Sequence[Pipeline] | None
                 crm,
                 "STAGE_WITHOUT_PIPELINE",
                 f"Opportunity {row.id!r} has a stage that {len(holders)} pipelines hold; it is shown without one.",
+                local_id=row.id,
             )
             return None, None
         pipeline_id = holders[0].local_id
@@ -241,12 +242,13 @@ def _place(crm: str, row: wire.Opportunity, pipelines: Sequence[Pipeline] | None
 
 def _stage(crm: str, pipeline: Ref, order: int, row: wire.Stage, kinds: Mapping[str, StageKind]) -> Stage:
     key = stage_key(row) or ""
+    local_id = stage_id(pipeline.local_id, key)
     return Stage(
-        ref=Ref(crm, stage_id(pipeline.local_id, key)),
+        ref=Ref(crm, local_id),
         name=row.name,
         order=order,
         pipeline_ref=pipeline,
-        probability_percent=percent(row.win_probability, crm=crm, of=f"win_probability of stage {key!r}"),
+        probability_percent=percent(row.win_probability, crm=crm, kind="stage", local_id=local_id, name="win_probability"),
         kind=kinds.get(key),
         is_archived=row.archived,
         extension=extension_from(ApideckStageFields, row),

@@ -232,7 +232,7 @@ def opportunity_from_wire(
         # Source: Autotask "Multicurrency FAQs" (vendor help): revenue is in the customer's currency, cost in the internal one.
         amount=None if row.amount is None else Money(amount=row.amount, currency_of=account),
         cost=None if row.cost is None else Money(amount=row.cost, currency=currencies.internal),
-        probability_percent=percent(row.probability, crm=crm, of=f"probability of opportunity {row.id!r}"),
+        probability_percent=percent(row.probability, crm=crm, kind="opportunity", local_id=row.id),
         probability_origin=None if row.probability is None else ValueOrigin.VENDOR,
         status=status,
         status_label=status_label,

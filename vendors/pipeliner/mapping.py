@@ -262,7 +262,7 @@ def _pipeline_from_wire(crm: str, row: wire.Pipeline, steps: Iterable[wire.Step 
                 name=step.name,
                 order=order,
                 pipeline_ref=ref,
-                probability_percent=percent(step.percent, crm=crm, of=f"percentage of step {step.id!r}"),
+                probability_percent=percent(step.percent, crm=crm, kind="step", local_id=step.id, name="percentage"),
                 description=step.description,
                 is_archived=step.is_deleted,
                 extension=extension_from(PipelinerStageFields, step),

@@ -284,7 +284,7 @@ def _of(crm: str, links: Found[wire.OpportunityLead] | None, local_id: str) -> l
     """The links of an opportunity; None where they are not wanted or cannot be read, which takes nothing else from it."""
     mine = None if links is None else links.get(local_id, [])
     if isinstance(mine, MalformedReplyError):
-        warn(crm, "UNREADABLE_LINKS", f"The links of opportunity {local_id!r} cannot be read; they are shown as null.")
+        warn(crm, "UNREADABLE_LINKS", f"The links of opportunity {local_id!r} cannot be read; they are shown as null.", local_id=local_id)
         return None
     return mine
 

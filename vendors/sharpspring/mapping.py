@@ -131,7 +131,7 @@ def opportunity_from_wire(
         # Not documented: the currency; the API does not tell it.
         amount=None if row.amount is None else Money(amount=row.amount, currency=around.currency),
         # Not documented: the unit; taken as a percentage.
-        probability_percent=percent(row.probability, crm=crm, of=f"probability of opportunity {row.id!r}"),
+        probability_percent=percent(row.probability, crm=crm, kind="opportunity", local_id=row.id),
         probability_origin=None if row.probability is None else ValueOrigin.VENDOR,
         status=status,
         status_label=_STATUS_LABELS[status],
@@ -269,7 +269,7 @@ def _pipeline(crm: str, local_id: str, name: str | None, rows: Sequence[wire.Dea
             name=row.dealStageName,
             order=order,
             pipeline_ref=ref,
-            probability_percent=percent(row.defaultProbability, crm=crm, of=f"probability of stage {row.id!r}"),
+            probability_percent=percent(row.defaultProbability, crm=crm, kind="stage", local_id=row.id),
             description=row.description,
             extension=extension_from(SharpspringStageFields, row),
         )
@@ -282,7 +282,8 @@ def _status(crm: str, row: wire.Opportunity) -> OpportunityStatus:
     if row.isWon:
         if not row.isClosed:
             # Not documented whether that can be; treated as won.
-            warn(crm, "WON_BUT_NOT_CLOSED", f"The opportunity {row.id!r} is marked as won but not as closed; it is shown as won.")
+            message = f"The opportunity {row.id!r} is marked as won but not as closed; it is shown as won."
+            warn(crm, "WON_BUT_NOT_CLOSED", message, local_id=row.id)
         return OpportunityStatus.WON
     return OpportunityStatus.LOST if row.isClosed else OpportunityStatus.OPEN
 

@@ -60,7 +60,7 @@ def opportunity_from_wire(crm: str, row: wire.Opportunity, read_fields: frozense
         title=row.title or "",
         description=row.description,
         amount=None if row.amount is None else Money(amount=row.amount, currency=row.currency),
-        probability_percent=percent(row.probability, crm=crm, of=f"probability of opportunity {row.id!r}"),
+        probability_percent=percent(row.probability, crm=crm, kind="opportunity", local_id=row.id),
         probability_origin=None if row.probability is None else ValueOrigin.VENDOR,
         pipeline_ref=_ref(crm, row.pipelineId),
         stage_ref=_ref(crm, row.stageId),
@@ -98,7 +98,7 @@ def _stage_from_wire(crm: str, row: wire.Stage, *, order: int) -> Stage:
         name=row.name,
         order=order,
         pipeline_ref=_ref(crm, row.pipelineId),
-        probability_percent=percent(row.probability, crm=crm, of=f"probability of stage {row.id!r}"),
+        probability_percent=percent(row.probability, crm=crm, kind="stage", local_id=row.id),
         description=row.description,
     )
 

@@ -1,0 +1,87 @@
+"""What users of a small table share."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from vendors.calls import CallRecorder, recording, warn
+from vendors.errors import UnavailableError
+from vendors.tables import Table
+
+
+@dataclass(slots=True)
+class Vendor:
+    """Has a table with something odd in it."""
+
+    now: float = 0.0
+    reads: int = 0
+    failures: list[UnavailableError] = field(default_factory=list[UnavailableError])
+
+    def clock(self) -> float:
+        return self.now
+
+    async def read(self) -> tuple[str, ...]:
+        self.reads += 1
+        await asyncio.sleep(0)
+        if self.failures:
+            raise self.failures.pop()
+        warn("main", "PERCENT_OUT_OF_RANGE", "The probability is 140.", local_id="2")
+        return ("1", "2")
+
+
+async def recorded(get: Callable[[], Awaitable[tuple[str, ...]]]) -> CallRecorder:
+    with recording(CallRecorder()) as recorder:
+        assert await get() == ("1", "2")
+    return recorder
+
+
+@pytest.fixture
+def vendor() -> Vendor:
+    return Vendor()
+
+
+@pytest.fixture
+def table(vendor: Vendor) -> Table[tuple[str, ...]]:
+    return Table(vendor.read, ttl_seconds=60, clock=vendor.clock)
+
+
+async def test_what_is_odd_in_it_is_told_to_everybody(table: Table[tuple[str, ...]], vendor: Vendor) -> None:
+    side_by_side = await asyncio.gather(*(recorded(table.get) for _ in range(3)))
+    later = [await recorded(table.get), await recorded(table.get_after_miss)]
+
+    assert vendor.reads == 1
+    assert [[warned.local_id for warned in recorder.warnings] for recorder in (*side_by_side, *later)] == [["2"]] * 5
+
+
+async def test_only_what_was_kept_is_told_to_be_kept(table: Table[tuple[str, ...]], vendor: Vendor) -> None:
+    vendor.now = 5.0
+    first = await recorded(table.get)
+    vendor.now = 6.0
+    kept, after_miss = await recorded(table.get), await recorded(table.get_after_miss)
+
+    assert [(recorder.kept_since, recorder.cache_hits) for recorder in (first, kept, after_miss)] == [(None, 0), (5.0, 1), (5.0, 0)]
+
+
+async def test_it_is_read_again_when_it_is_too_old_or_a_key_is_missed(table: Table[tuple[str, ...]], vendor: Vendor) -> None:
+    await table.get()
+    vendor.now = 59.0
+    await table.get()
+    assert vendor.reads == 1
+    await table.get_after_miss()
+    assert vendor.reads == 2
+    vendor.now = 88.0
+    await table.get_after_miss()
+    assert vendor.reads == 2
+    vendor.now = 119.0
+    await table.get()
+    assert vendor.reads == 3
+
+
+async def test_a_failed_reading_is_not_kept(table: Table[tuple[str, ...]], vendor: Vendor) -> None:
+    vendor.failures.append(UnavailableError("It is down.", crm="main", operation="tables"))
+    with pytest.raises(UnavailableError):
+        await table.get()
+
+    assert await table.get() == ("1", "2")
