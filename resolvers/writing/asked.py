@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from resolvers.context import Context
 from resolvers.errors import UserError
 from resolvers.node_id import decode
-from resolvers.types.enums import UserErrorCode, WriteOutcome
+from resolvers.types.enums import UserErrorCode
 from resolvers.types.inputs import Resolution
 from resolvers.writing.values import Refusal
 from resolvers.writing.work import Order, Outcome, Write, perform
@@ -40,28 +40,24 @@ def named_crm(context: Context, key: str, path: Sequence[str] = ("input", "crm")
     try:
         return context.crm(key)
     except UserError as error:
-        return refused(path, UserErrorCode.UNKNOWN_CRM, error.message)
-
-
-def refused(path: Sequence[str], code: UserErrorCode, message: str) -> Outcome:
-    return Outcome(outcome=WriteOutcome.REFUSED, user_errors=[Refusal(path=path, code=code, message=message)])
+        return Outcome.refused(path, UserErrorCode.UNKNOWN_CRM, error.message)
 
 
 def _adopted(resolution: Resolution, key: str | None, write: Write, type_name: str) -> str | Outcome | None:
     """The record that is said to have come of a write, if any; or what is wrong with what is said."""
     if key is None:
         message = "Say which write is meant: give the `idempotencyKey` under which it was made."
-        return refused(["idempotencyKey"], UserErrorCode.REQUIRED, message)
+        return Outcome.refused(["idempotencyKey"], UserErrorCode.REQUIRED, message)
     if resolution.adopt is None:
         return None
     if resolution.retry:
         message = "Either adopt a record, because the write has happened, or make it again, because it has not."
-        return refused(["resolution"], UserErrorCode.CONTRADICTION, message)
+        return Outcome.refused(["resolution"], UserErrorCode.CONTRADICTION, message)
     try:
         ref = decode(resolution.adopt, type_name).ref
     except UserError as error:
-        return refused(["resolution", "adopt"], UserErrorCode.INVALID_ID, error.message)
+        return Outcome.refused(["resolution", "adopt"], UserErrorCode.INVALID_ID, error.message)
     if ref.crm != write.crm.key or write.changes not in {None, ref}:
         message = f"Give a record of the CRM {write.crm.key!r}, and of a change the one that the input names."
-        return refused(["resolution", "adopt"], UserErrorCode.INVALID_ID, message)
+        return Outcome.refused(["resolution", "adopt"], UserErrorCode.INVALID_ID, message)
     return ref.local_id

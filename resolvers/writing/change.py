@@ -10,7 +10,7 @@ from resolvers.context import Context
 from resolvers.errors import UserError
 from resolvers.node_id import decode
 from resolvers.types.enums import UserErrorCode
-from resolvers.writing.asked import Asked, Plan, named_crm, performed, refused
+from resolvers.writing.asked import Asked, Plan, named_crm, performed
 from resolvers.writing.look_up import Changed
 from resolvers.writing.values import Refusal, Values, as_json
 from resolvers.writing.work import Outcome, Write
@@ -50,7 +50,7 @@ async def changed(info: strawberry.Info[Any, Any], change: Change, given: Any, a
     try:
         ref = decode(given.id, "Opportunity").ref
     except UserError as error:
-        return refused(["input", "id"], UserErrorCode.INVALID_ID, error.message)
+        return Outcome.refused(["input", "id"], UserErrorCode.INVALID_ID, error.message)
     crm = named_crm(context, ref.crm, path=["input", "id"])
     if isinstance(crm, Outcome):
         return crm

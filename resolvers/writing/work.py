@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_KEY: Final = ("idempotencyKey",)
 _MOST_KEY_CHARACTERS: Final = 200
 _NOT_KEPT: Final = Refusal(
-    path=["idempotencyKey"],
+    path=_KEY,
     code=UserErrorCode.PARTLY_DONE,
     message="Do not make it again: it was written, but its key could not be kept here. A repetition under the key looks it up.",
 )
@@ -66,6 +67,11 @@ class Outcome:
     user_errors: Sequence[Refusal] = ()
     requests: Sequence[Request] = ()
     candidates: Sequence[Ref] | None = ()
+
+    @classmethod
+    def refused(cls, path: Sequence[str], code: UserErrorCode, message: str) -> "Outcome":
+        """A write that was not made, for one reason."""
+        return cls(outcome=WriteOutcome.REFUSED, user_errors=[Refusal(path=path, code=code, message=message)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,10 +261,10 @@ async def _again(  # noqa: PLR0911  # every case of a repetition
     if entry is None:
         await context.ledger.withdrawn(key)
         message = "No write under this key has to be resolved; look for a mistake in the key, or leave `resolution` out to make the write."
-        return _refused(UserErrorCode.NOT_FOUND, message)
+        return Outcome.refused(_KEY, UserErrorCode.NOT_FOUND, message)
     if entry.digest != digest:
         message = "This `idempotencyKey` belongs to a write with another input; use a new one for a new write."
-        return _refused(UserErrorCode.KEY_REUSED, message)
+        return Outcome.refused(_KEY, UserErrorCode.KEY_REUSED, message)
     if entry.state is EntryState.DONE and entry.result is not None:
         problems = [Refusal(**{**problem, "code": UserErrorCode[problem["code"]]}) for problem in entry.result["problems"]]
         return Outcome(outcome=WriteOutcome.REPLAYED, ref=Ref(write.crm.key, entry.result["id"]), user_errors=problems)
@@ -272,7 +278,7 @@ async def _again(  # noqa: PLR0911  # every case of a repetition
     is_admitted = await write.look_up(entry).admits(ref)
     if not is_admitted:
         problem = (UserErrorCode.NOT_FOUND, _NO_RECORD) if is_admitted is None else (UserErrorCode.INVALID_REFERENCE, _NOT_LIKE_IT)
-        return _refused(*problem, path=("resolution", "adopt"))
+        return Outcome.refused(("resolution", "adopt"), *problem)
     return await _adopted(context, key, ref)
 
 
@@ -281,7 +287,7 @@ async def _looked_up(context: "Context", write: Write, entry: Entry, key: str, *
     found = await _found(context, write, entry)
     if found.is_certain and found.refs is not None and len(found.refs) == 1:
         return await _adopted(context, key, found.refs[0])
-    told = Refusal(path=["idempotencyKey"], code=UserErrorCode.OUTCOME_UNKNOWN, message=_ASK_AGAIN if beside is None else _THIS_TRY)
+    told = Refusal(path=_KEY, code=UserErrorCode.OUTCOME_UNKNOWN, message=_ASK_AGAIN if beside is None else _THIS_TRY)
     return Outcome(
         outcome=WriteOutcome.UNKNOWN,
         user_errors=[*(() if beside is None else beside.user_errors), told],
@@ -293,10 +299,6 @@ async def _looked_up(context: "Context", write: Write, entry: Entry, key: str, *
 async def _adopted(context: "Context", key: str, ref: Ref) -> Outcome:
     await _note_done(context, key, ref, ())
     return Outcome(outcome=WriteOutcome.ADOPTED, ref=ref)
-
-
-def _refused(code: UserErrorCode, message: str, *, path: Sequence[str] = ("idempotencyKey",)) -> Outcome:
-    return Outcome(outcome=WriteOutcome.REFUSED, user_errors=[Refusal(path=path, code=code, message=message)])
 
 
 async def _found(context: "Context", write: Write, entry: Entry) -> Found:

@@ -2,67 +2,16 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
 from typing import Any
 
-import aiohttp
 import pytest
 
-from vendors.onlyoffice.sandbox import SANDBOX
+from tests.vendors.onlyoffice.portal import Open, Portal
 from vendors.onlyoffice.sandbox.logins import ADMIN_USERNAME, APP_USERNAME, OUTSIDER_USERNAME, PASSWORD, SHORT_CALLS, SMS_USERNAME, USERNAME
-from vendors.onlyoffice.sandbox.routes import PORTAL
-from vendors.sandbox import OptionValue, RunningSandbox, start
 
 FILTER = "crm/opportunity/filter.json"
 LOST_USER = "4a515a15-d4d6-4b8e-828e-e0586f18f3a3"
 NO_DATE = "0001-01-01T00:00:00.0000000Z"
-
-Open = Callable[..., Awaitable["Portal"]]
-
-
-class Portal:
-    """Plain HTTP to one sandbox, logged in."""
-
-    def __init__(self, running: RunningSandbox, session: aiohttp.ClientSession) -> None:
-        self.running = running
-        self.session = session
-        self.store = running.app[PORTAL].store
-        self.headers: dict[str, str] = {}
-
-    async def log_in(self, user_name: str = USERNAME) -> None:
-        async with self.session.post("/api/2.0/authentication", json={"userName": user_name, "password": PASSWORD}) as reply:
-            body = await reply.json()
-            self.headers = {"Authorization": next(value for key, value in body["response"].items() if key.lower() == "token")}
-
-    async def call(self, method: str, path: str, *, status: int = 200, **kwargs: Any) -> Any:
-        async with self.session.request(method, f"/api/2.0/{path}", headers=self.headers, **kwargs) as reply:
-            text = await reply.text()
-            assert reply.status == status, text
-            return json.loads(text)
-
-    async def get(self, path: str, **params: Any) -> Any:
-        return (await self.call("GET", path, params=params))["response"]
-
-
-@pytest.fixture
-async def open_portal() -> AsyncIterator[Open]:
-    async with AsyncExitStack() as stack:
-
-        async def opened(*, user_name: str | None = USERNAME, scale: int | None = None, **options: OptionValue) -> Portal:
-            running = await start(SANDBOX, options=options, scale=scale)
-            stack.push_async_callback(running.stop)
-            portal = Portal(running, await stack.enter_async_context(aiohttp.ClientSession(running.base_url)))
-            if user_name:
-                await portal.log_in(user_name)
-            return portal
-
-        yield opened
-
-
-@pytest.fixture
-async def portal(open_portal: Open) -> Portal:
-    return await open_portal()
 
 
 def log_in(portal: Portal, user_name: str, password: str = PASSWORD, path: str = "authentication.json") -> Any:
