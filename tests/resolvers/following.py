@@ -32,7 +32,7 @@ class Stream:
 
     async def next(self) -> ExecutionResult:
         """The next answer, whether there are errors in it or not."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             return await anext(self.results)
 
     async def event(self) -> dict[str, Any]:
@@ -50,7 +50,7 @@ class Stream:
         return waiting
 
     async def has_ended(self) -> bool:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             return await anext(self.results, None) is None
 
 

@@ -110,7 +110,7 @@ def crm_of(client: object, beside: Crm, *, key: str) -> Crm:
 
 async def until(has_happened: Callable[[], bool]) -> None:
     """Let the other tasks run until something has happened."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not has_happened():  # noqa: ASYNC110  # a sandbox announces nothing
             await asyncio.sleep(0)
 

@@ -80,7 +80,7 @@ async def test_what_an_event_leaves_behind_ends_with_it() -> None:
     LEFT_BEHIND.clear()
 
     await results_of("subscription { events { leftBehind } }")
-    await asyncio.wait(LEFT_BEHIND, timeout=5)
+    await asyncio.wait(LEFT_BEHIND, timeout=60)
 
     assert [task.cancelled() for task in LEFT_BEHIND] == [True] * 3
 

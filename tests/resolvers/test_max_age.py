@@ -536,7 +536,7 @@ async def test_an_event_of_a_subscription_is_shown_as_it_is_now(tmp_path: Path) 
         board = tower.board(key)
         board.move(board.deals()[0], Random(11))  # noqa: S311  # keeps no secret
 
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             result = await waiting
 
         await results.aclose()

@@ -30,7 +30,7 @@ async def test_changes_of_one_record_are_made_one_after_the_other() -> None:
 
 
 async def test_a_key_that_is_spelled_like_the_record_is_a_key_like_any_other() -> None:
-    async with desk("pipeliner") as at, asyncio.timeout(20):
+    async with desk("pipeliner") as at, asyncio.timeout(60):
         ref = (await at.model()).ref
 
         for key in (f"record {ref.crm} {ref.local_id}", str(ref), str(tuple(ref)), ref.local_id):
@@ -39,7 +39,7 @@ async def test_a_key_that_is_spelled_like_the_record_is_a_key_like_any_other() -
 
 
 async def test_a_dry_run_waits_for_nobody() -> None:
-    async with desk("pipeliner") as at, asyncio.timeout(20):
+    async with desk("pipeliner") as at, asyncio.timeout(60):
         ref = (await at.model()).ref
         values = {"id": encode("Opportunity", ref), "title": "Quay lights"}
 

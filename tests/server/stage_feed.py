@@ -172,7 +172,7 @@ class FeedServer:
         """A WebSocket that is ready for operations."""
         socket = await self.http.ws_connect(self.url, protocols=["graphql-transport-ws"])
         await socket.send_json({"type": "connection_init"})
-        assert await socket.receive_json(timeout=5) == {"type": "connection_ack"}
+        assert await socket.receive_json(timeout=60) == {"type": "connection_ack"}
         return socket
 
 

@@ -120,7 +120,7 @@ class TestServe:
         with running("serve", "--port", "0", folder=tmp_path) as process:
             lines_until(process, "Application startup complete")
             process.send_signal(signal.SIGINT)
-            rest = process.communicate(timeout=30)[0]
+            rest = process.communicate(timeout=60)[0]
 
         assert process.returncode == 0
         assert "Traceback" not in rest
@@ -132,7 +132,7 @@ class TestServe:
         with running("serve", "--port", "0", folder=tmp_path) as process:
             told = lines_until(process, "Application startup complete")
             process.send_signal(signal.SIGINT)
-            told += process.communicate(timeout=30)[0].splitlines()
+            told += process.communicate(timeout=60)[0].splitlines()
 
         assert any("the garbage collector leaves" in line for line in told) == is_tuned
 
@@ -142,7 +142,7 @@ class TestSandbox:
         with running("sandbox", "autotask", folder=tmp_path) as process:
             (line,) = lines_until(process, "listens at")
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=60)
 
         assert f"pid {process.pid}" in line
         assert process.returncode == 0
@@ -150,7 +150,7 @@ class TestSandbox:
     def test_it_ends_with_its_input_when_asked_to(self, tmp_path: Path) -> None:
         with running("sandbox", "autotask", "--end-with-input", folder=tmp_path) as process:
             lines_until(process, "listens at")
-            process.communicate(timeout=30)  # closes its input
+            process.communicate(timeout=60)  # closes its input
 
         assert process.returncode == 0
 

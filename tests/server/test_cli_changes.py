@@ -28,7 +28,7 @@ from vendors.sandbox_board import LIFE, Board
 
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  service  \S.*  \S.*")
 CURSOR = re.compile(r"to go on from here: --after (\S+)")
-SECONDS = 30
+SECONDS = 60
 
 
 @dataclass(slots=True)

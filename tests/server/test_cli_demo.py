@@ -43,12 +43,12 @@ class Demo:
     def board(self) -> Any:
         body = json.dumps({"query": BOARD_QUERY}).encode()
         request = urllib.request.Request(self.url, body, {"Content-Type": "application/json"})  # noqa: S310  # loopback
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  # loopback
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310  # loopback
             return json.load(answer)
 
     def said_until_end(self) -> str:
         """What it says from now on. Its sandboxes write where it does, so this ends when the last of them has."""
-        return self.process.communicate(timeout=30)[0]
+        return self.process.communicate(timeout=60)[0]
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def demo(folder: Path) -> Generator[Demo, None, None]:
 
 def is_listening(port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        socket.create_connection(("127.0.0.1", port), timeout=60).close()
     except ConnectionRefusedError:
         return False
     return True

@@ -128,7 +128,7 @@ async def test_a_page_of_the_own_or_an_allowed_origin_may_ask() -> None:
         for origin in (server.origin, BOARD):
             socket = await server.http.ws_connect(server.url, protocols=["graphql-transport-ws"], origin=origin)
             await socket.send_json({"type": "connection_init"})
-            assert (await socket.receive_json(timeout=5))["type"] == "connection_ack"
+            assert (await socket.receive_json(timeout=60))["type"] == "connection_ack"
 
     assert (own.status, allowed.status) == (200, 200)
     assert allowed.headers["access-control-allow-origin"] == BOARD

@@ -21,7 +21,7 @@ async def subscribe(socket: aiohttp.ClientWebSocketResponse, key: str = "1", que
 
 
 async def received(socket: aiohttp.ClientWebSocketResponse, number: int) -> list[Any]:
-    return [await socket.receive_json(timeout=5) for _ in range(number)]
+    return [await socket.receive_json(timeout=60) for _ in range(number)]
 
 
 async def silent(server: FeedServer, query: str) -> asyncio.StreamWriter:
@@ -31,9 +31,9 @@ async def silent(server: FeedServer, query: str) -> asyncio.StreamWriter:
         b"GET /graphql HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
     )
-    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)
     writer.write(text_frame({"type": "connection_init"}) + text_frame({"id": "1", "type": "subscribe", "payload": {"query": query}}))
-    await asyncio.wait_for(server.feed.until_followed_by(1), 5)
+    await asyncio.wait_for(server.feed.until_followed_by(1), 60)
     return writer
 
 
@@ -71,11 +71,11 @@ async def test_what_the_client_completes_or_leaves_ends_at_once() -> None:
         await subscribe(socket, "2")
         await server.feed.until_followed_by(2)
         await socket.send_json({"id": "1", "type": "complete"})
-        await asyncio.wait_for(server.feed.until_followed_by(1), 5)
+        await asyncio.wait_for(server.feed.until_followed_by(1), 60)
         await subscribe(socket, "1", '{echo(text:"a")}')
         again = await received(socket, 2)
         await socket.close()
-        await asyncio.wait_for(server.feed.until_followed_by(0), 5)
+        await asyncio.wait_for(server.feed.until_followed_by(0), 60)
 
     assert [(message["id"], message["type"]) for message in again] == [("1", "next"), ("1", "complete")]
 
@@ -88,7 +88,7 @@ async def test_an_operation_that_is_completed_before_it_begins_never_does() -> N
             await socket.send_json({"id": "1", "type": "complete"})
         await subscribe(socket, "2", '{echo(text:"a")}')
         await received(socket, 2)
-        await asyncio.wait_for(server.feed.until_followed_by(0), 5)
+        await asyncio.wait_for(server.feed.until_followed_by(0), 60)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ async def test_a_client_that_does_not_read_makes_nobody_wait_and_holds_little() 
         await received(socket, 500)
         made, held = server.feed.made - 500, server.unsent()
         writer.transport.abort()
-        await asyncio.wait_for(server.feed.until_followed_by(1), 5)
+        await asyncio.wait_for(server.feed.until_followed_by(1), 60)
 
     assert 0 < made < 250
     assert 0 < held < 300_000
@@ -182,9 +182,9 @@ async def test_a_client_that_only_pings_is_not_answered_more_than_it_takes() -> 
         writer = await silent(server, LARGE)
         for _ in range(50):
             writer.write(ping * 1000)
-            await asyncio.wait_for(writer.drain(), 5)
+            await asyncio.wait_for(writer.drain(), 60)
         writer.write(text_frame({"id": "1", "type": "complete"}))
-        await asyncio.wait_for(server.feed.until_followed_by(0), 5)
+        await asyncio.wait_for(server.feed.until_followed_by(0), 60)
         held = server.unsent()
         writer.transport.abort()
 
@@ -198,7 +198,7 @@ async def test_a_client_that_takes_nothing_is_cut_off(monkeypatch: pytest.Monkey
         await server.feed.add(*(f"e{number}" for number in range(500)))
         writer = await silent(server, LARGE)
 
-        await asyncio.wait_for(server.feed.until_followed_by(0), 5)
+        await asyncio.wait_for(server.feed.until_followed_by(0), 60)
         writer.transport.abort()
 
 
@@ -210,8 +210,8 @@ async def test_sockets_are_closed_with_a_reason_when_the_server_stops(caplog: py
         await subscribe(socket)
         await server.feed.until_followed_by(2)
         server.server.should_exit = True
-        end = await socket.receive(timeout=5)
-        await asyncio.wait_for(server.feed.until_followed_by(0), 5)
+        end = await socket.receive(timeout=60)
+        await asyncio.wait_for(server.feed.until_followed_by(0), 60)
         writer.transport.abort()
 
     assert (end.type, end.data, end.extra) == (aiohttp.WSMsgType.CLOSE, 1001, "The server is stopping; please come back.")

@@ -22,15 +22,15 @@ def without(*names: str) -> dict[str, Any]:
 async def _connected(server: ToyServer) -> aiohttp.ClientWebSocketResponse:
     socket = await server.http.ws_connect(server.url, protocols=["graphql-transport-ws"])
     await socket.send_json({"type": "connection_init"})
-    assert (await socket.receive_json(timeout=5))["type"] == "connection_ack"
+    assert (await socket.receive_json(timeout=60))["type"] == "connection_ack"
     return socket
 
 
 async def _end(socket: aiohttp.ClientWebSocketResponse) -> tuple[int, str]:
     """Code and reason that a socket is closed with, whatever comes before."""
-    message = await socket.receive(timeout=5)
+    message = await socket.receive(timeout=60)
     while message.type is aiohttp.WSMsgType.TEXT:
-        message = await socket.receive(timeout=5)
+        message = await socket.receive(timeout=60)
     return (int(message.data), str(message.extra)) if message.type is aiohttp.WSMsgType.CLOSE else (1006, "")
 
 
@@ -38,7 +38,7 @@ async def _answers(socket: aiohttp.ClientWebSocketResponse, key: str, query: str
     await socket.send_json({"id": key, "type": "subscribe", "payload": {"query": query, "variables": variables}})
     messages: list[dict[str, object]] = []
     while not messages or messages[-1]["type"] == "next":
-        messages.append(await socket.receive_json(timeout=5))
+        messages.append(await socket.receive_json(timeout=60))
     return messages
 
 
@@ -48,7 +48,7 @@ async def test_operations_of_a_socket_have_contexts_and_limits_of_their_own() ->
         server.http.ws_connect(server.url, protocols=["graphql-transport-ws"]) as socket,
     ):
         await socket.send_json({"type": "connection_init", "payload": {"token": "t"}})
-        assert (await socket.receive_json(timeout=5))["type"] == "connection_ack"
+        assert (await socket.receive_json(timeout=60))["type"] == "connection_ack"
 
         counted = await _answers(socket, "1", "subscription{count(to:2)}")
         refused = await _answers(socket, "2", "{a:__typename b:__typename c:__typename}")
@@ -71,7 +71,7 @@ async def test_the_deadline_holds_on_a_socket_too() -> None:
         server.http.ws_connect(server.url, protocols=["graphql-transport-ws"]) as socket,
     ):
         await socket.send_json({"type": "connection_init"})
-        await socket.receive_json(timeout=5)
+        await socket.receive_json(timeout=60)
 
         (message,) = await _answers(socket, "1", "{slow}")
 
@@ -169,11 +169,11 @@ async def test_what_runs_ends_with_the_socket_and_without_noise(caplog: pytest.L
     async with serving() as server:
         socket = await _connected(server)
         await socket.send_json({**SUBSCRIBE, "payload": {"query": "{slow}"}})
-        await asyncio.wait_for(server.journal.started.wait(), 5)
+        await asyncio.wait_for(server.journal.started.wait(), 60)
         await socket.send_json({"type": "nonsense"})
 
         assert (await _end(socket))[0] == 4400
-        await asyncio.wait_for(server.journal.cancelled.wait(), 5)
+        await asyncio.wait_for(server.journal.cancelled.wait(), 60)
 
     assert [record for record in caplog.records if record.exc_info] == []
 
@@ -209,7 +209,7 @@ async def test_one_operation_too_many_is_refused_and_the_others_go_on() -> None:
         await socket.send_json({**SUBSCRIBE, "payload": {"query": "{slow}"}})
         (refused,) = await _answers(socket, "2", "{__typename}")
         server.journal.release.set()
-        first = await socket.receive_json(timeout=5)
+        first = await socket.receive_json(timeout=60)
 
     assert refused["payload"][0]["extensions"]["code"] == "LIMIT_EXCEEDED"  # type: ignore[index]
     assert (first["id"], first["payload"]) == ("1", {"data": {"slow": "done"}})
@@ -260,7 +260,7 @@ async def test_nothing_may_be_given_as_null() -> None:
         await socket.send_json({"type": "ping", "payload": {"at": 1}})
         nothing = {"operationName": None, "variables": None, "extensions": None}
         await socket.send_json({**SUBSCRIBE, "payload": {"query": "{__typename}", **nothing}})
-        replies = [await socket.receive_json(timeout=5) for _ in range(4)]
+        replies = [await socket.receive_json(timeout=60) for _ in range(4)]
 
     assert replies[:3] == [{"type": "connection_ack"}, {"type": "pong"}, {"type": "pong", "payload": {"at": 1}}]
     assert replies[3]["payload"] == {"data": {"__typename": "Query"}}
@@ -269,7 +269,7 @@ async def test_nothing_may_be_given_as_null() -> None:
 async def test_a_client_that_is_silent_after_a_ping_is_let_go() -> None:
     async with serving(HttpSettings(ping_interval_seconds=0.01, pong_timeout_seconds=0.01)) as server:
         socket = await _connected(server)
-        ping = await socket.receive_json(timeout=5)
+        ping = await socket.receive_json(timeout=60)
 
         assert (ping, await _end(socket)) == ({"type": "ping"}, (4408, "Pong timeout"))
 
@@ -278,10 +278,10 @@ async def test_a_client_that_answers_pings_stays() -> None:
     async with serving(HttpSettings(ping_interval_seconds=0.01, pong_timeout_seconds=5)) as server:
         socket = await _connected(server)
         for _ in range(5):
-            assert await socket.receive_json(timeout=5) == {"type": "ping"}
+            assert await socket.receive_json(timeout=60) == {"type": "ping"}
             await socket.send_json({"type": "pong"})
         await socket.send_json(SUBSCRIBE)
-        while (answer := await socket.receive_json(timeout=5))["type"] == "ping":
+        while (answer := await socket.receive_json(timeout=60))["type"] == "ping":
             await socket.send_json({"type": "pong"})
 
     assert answer["payload"] == {"data": {"__typename": "Query"}}
@@ -291,12 +291,12 @@ async def test_a_mutation_goes_on_when_nobody_waits_for_it_any_more() -> None:
     async with serving() as server:
         socket = await _connected(server)
         await socket.send_json({**SUBSCRIBE, "payload": {"query": "mutation{saveSlowly}"}})
-        await asyncio.wait_for(server.journal.started.wait(), 5)
+        await asyncio.wait_for(server.journal.started.wait(), 60)
         await socket.send_json({"id": "1", "type": "complete"})
         answered = await _answers(socket, "1", "{__typename}")
         await socket.close()
         server.journal.release.set()
-        await asyncio.wait_for(server.journal.finished.wait(), 5)
+        await asyncio.wait_for(server.journal.finished.wait(), 60)
 
     assert [message["type"] for message in answered] == ["next", "complete"]
     assert not server.journal.cancelled.is_set()

@@ -33,14 +33,14 @@ async def silent(server: FeedServer) -> asyncio.StreamWriter:
     head = f"POST /graphql HTTP/1.1\r\nHost: localhost\r\nAccept: {EVENTS}\r\nContent-Type: application/json\r\n"
     _, writer = await asyncio.open_connection(server.host, server.port, limit=1024)
     writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-    await asyncio.wait_for(server.feed.until_followed_by(1), 5)
+    await asyncio.wait_for(server.feed.until_followed_by(1), 60)
     return writer
 
 
 async def block(reply: aiohttp.ClientResponse) -> dict[str, str]:
     """The next event with its fields; comments have the name ''."""
     fields: dict[str, str] = {}
-    while (line := (await asyncio.wait_for(reply.content.readline(), 5)).decode()) not in ("\n", ""):
+    while (line := (await asyncio.wait_for(reply.content.readline(), 60)).decode()) not in ("\n", ""):
         name, _, value = line.rstrip("\n").partition(":")
         fields[name] = value.removeprefix(" ")
     return fields
@@ -202,9 +202,9 @@ async def test_multipart_has_the_form_of_rfc_2046_and_of_apollo() -> None:
 async def test_a_part_is_whole_as_soon_as_it_is_sent() -> None:
     async with serving() as server, opened(server, accept=MULTIPART) as reply:
         await server.feed.until_followed_by(1)
-        await asyncio.wait_for(reply.content.readuntil(b"\r\n--graphql"), 5)
+        await asyncio.wait_for(reply.content.readuntil(b"\r\n--graphql"), 60)
         await server.feed.add("e1")
-        part = await asyncio.wait_for(reply.content.readuntil(b"\r\n--graphql"), 5)
+        part = await asyncio.wait_for(reply.content.readuntil(b"\r\n--graphql"), 60)
 
     assert (
         json.loads(part.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n--graphql"))["payload"]["data"]["opportunityStageChanged"]["eventId"]
@@ -219,7 +219,7 @@ async def test_a_stream_without_events_shows_that_it_lives() -> None:
         async with opened(server) as reply:
             blocks = [await block(reply) for _ in range(4)]
         async with opened(server, accept=MULTIPART) as reply:
-            parts = [await asyncio.wait_for(reply.content.readuntil(b"{}\r\n--graphql"), 5) for _ in range(4)]
+            parts = [await asyncio.wait_for(reply.content.readuntil(b"{}\r\n--graphql"), 60) for _ in range(4)]
 
     assert blocks == [{"retry": "1000", "": ""}, {"": ""}, {"": ""}, {"": ""}]
     assert len(parts) == 4
@@ -268,7 +268,7 @@ async def test_the_leaving_of_a_client_ends_its_subscription_while_it_waits(acce
     async with serving() as server, opened(server, accept=accept) as reply:
         await server.feed.until_followed_by(1)
         reply.close()
-        await asyncio.wait_for(server.feed.until_followed_by(0), 5)
+        await asyncio.wait_for(server.feed.until_followed_by(0), 60)
 
     assert [record for record in caplog.records if record.exc_info] == []
 
@@ -276,10 +276,10 @@ async def test_the_leaving_of_a_client_ends_its_subscription_while_it_waits(acce
 async def test_a_mutation_goes_on_when_its_client_leaves() -> None:
     async with serving() as server:
         async with opened(server, "mutation{save}") as reply:
-            await asyncio.wait_for(server.feed.saving.wait(), 5)
+            await asyncio.wait_for(server.feed.saving.wait(), 60)
             reply.close()
         server.feed.release.set()
-        await asyncio.wait_for(server.feed.saved.wait(), 5)
+        await asyncio.wait_for(server.feed.saved.wait(), 60)
 
 
 @pytest.mark.parametrize("accept", [EVENTS, MULTIPART])
@@ -291,7 +291,7 @@ async def test_an_event_that_hangs_becomes_an_error_and_the_stream_goes_on(accep
         await server.feed.add("e1", "e2")
         found: list[Any] = []
         while len(found) < 2:
-            line = await asyncio.wait_for(reply.content.readline(), 5)
+            line = await asyncio.wait_for(reply.content.readline(), 60)
             if b'"data":' in line:
                 found.append(json.loads(line.removeprefix(b"data: ")))
         hung, next_one = [it.get("payload", it) for it in found]
@@ -325,7 +325,7 @@ async def test_a_client_that_does_not_read_makes_nobody_wait_and_holds_little() 
                 pass
         made, held = server.feed.made - 500, server.unsent()
         writer.transport.abort()
-        await asyncio.wait_for(server.feed.until_followed_by(0), 5)
+        await asyncio.wait_for(server.feed.until_followed_by(0), 60)
 
     assert 0 < made < 250
     assert 0 < held < 300_000
@@ -337,7 +337,7 @@ async def test_a_client_that_takes_nothing_is_cut_off(monkeypatch: pytest.Monkey
         writer = await silent(server)
         await server.feed.add(*(f"e{number}" for number in range(500)))
 
-        await asyncio.wait_for(server.feed.until_followed_by(0), 5)
+        await asyncio.wait_for(server.feed.until_followed_by(0), 60)
         writer.transport.abort()
 
 
@@ -345,8 +345,8 @@ async def test_streams_end_when_the_server_stops_and_say_that_one_should_come_ba
     async with serving() as server, opened(server) as reply, opened(server, accept=MULTIPART) as multipart:
         await server.feed.until_followed_by(2)
         server.server.should_exit = True
-        events = await asyncio.wait_for(reply.text(), 5)
-        parts = parts_of(multipart.headers["content-type"], await asyncio.wait_for(multipart.read(), 5))
+        events = await asyncio.wait_for(reply.text(), 60)
+        parts = parts_of(multipart.headers["content-type"], await asyncio.wait_for(multipart.read(), 60))
 
     assert events == "retry: 1000\n:\n\n"
     assert parts[-1] == {

@@ -48,7 +48,7 @@ async def server(folder: Path) -> AsyncGenerator[Server, None]:
 
         def kill() -> None:
             process.kill()
-            process.wait(timeout=30)
+            process.wait(timeout=60)
 
         lines = await asyncio.to_thread(lines_until, process, "Application startup complete")
         found = re.search(r"http://127\.0\.0\.1:\d+/graphql", "\n".join(lines))

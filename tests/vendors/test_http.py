@@ -197,7 +197,7 @@ class TestAPauseTheVendorAsksFor:
             it.arrived.clear()
             it.release = asyncio.Event()
             probe = asyncio.create_task(it.ask())
-            await asyncio.wait_for(it.arrived.wait(), 5)
+            await asyncio.wait_for(it.arrived.wait(), 60)
 
             other = await it.error(Request(operation="people.list", path="people"))
             it.release.set()
@@ -215,7 +215,7 @@ class TestAPauseTheVendorAsksFor:
             it.arrived.clear()
             it.release = asyncio.Event()
             probe = asyncio.create_task(it.ask())
-            await asyncio.wait_for(it.arrived.wait(), 5)
+            await asyncio.wait_for(it.arrived.wait(), 60)
             probe.cancel()
             await asyncio.wait([probe])
             it.release.set()

@@ -49,7 +49,7 @@ async def log(tmp_path: Path) -> AsyncGenerator[Log, None]:
 
 async def taken(events: AsyncGenerator[ChangeEvent, None], count: int) -> Sequence[int]:
     """The places of the next events."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return [(await anext(events)).sequence for _ in range(count)]
 
 
@@ -157,7 +157,7 @@ async def test_when_the_server_stops_every_stream_ends(log: Log) -> None:
     ends = [asyncio.create_task(_all(stream)) for stream in streams]
     await asyncio.sleep(0.05)
     log.broker.close()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert await asyncio.gather(*ends) == [[], [1]]
 
 

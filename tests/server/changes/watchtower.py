@@ -48,7 +48,7 @@ class Tower:
 
     async def until(self, crm: str, holds: Callable[[WatchState], bool]) -> WatchState:
         """Wait until something holds of how a Crm is watched."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 state = await self.service.state(self.crms[crm])
                 assert state is not None
@@ -60,7 +60,7 @@ class Tower:
         """The next so many events behind a position."""
         found: list[ChangeEvent] = []
         events = self.service.follow(after, self.all_of(only_moves=only_moves))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             try:
                 async for event in events:
                     found.append(event)

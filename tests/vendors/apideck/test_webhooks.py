@@ -91,7 +91,7 @@ class Receiver:
     sent: list[tuple[Mapping[str, str], bytes]] = field(default_factory=list[tuple[Mapping[str, str], bytes]])
 
     async def next(self) -> Delivery:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             got = await self.got.get()
         assert isinstance(got, Delivery)
         return got

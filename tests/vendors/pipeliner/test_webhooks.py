@@ -46,7 +46,7 @@ class Inbox:
 
     async def next(self) -> tuple[Mapping[str, str], bytes]:
         """The headers, in lower case, and the body of the next delivery."""
-        return await asyncio.wait_for(self.came.get(), 5)
+        return await asyncio.wait_for(self.came.get(), 60)
 
     async def take(self, count: int) -> list[Any]:
         return [json.loads((await self.next())[1]) for _ in range(count)]
