@@ -29,6 +29,7 @@ from vendors.cache import KeptPage, Wish
 from vendors.calls import Warned, record_cache_hit, recording, warn_again
 from vendors.capabilities import ById, Page, PageRequest, Seeds
 from vendors.errors import VendorError
+from vendors.meanings import late
 from vendors.registry import Crm, all_vendors
 
 if TYPE_CHECKING:
@@ -231,6 +232,8 @@ async def read_rows(
     read_at = begun
     if kind in _OF_TABLES and recorder.kept_since is not None:
         read_at = min(begun, recorder.kept_since)
+        if max_age:
+            context.freshness.note(crm.key, begun - read_at)
     kept = KeptPage(page, read_at, wish_of(request.selection, kind), tuple(recorder.warnings))
     if kept_in is not None:
         if not page.dropped:  # what could not be read may be readable the next time
@@ -244,7 +247,10 @@ async def read_rows(
 
 async def _shared(crm: Crm, kind: str, what: Hashable, selection: model.Selection, read: Callable[[], Awaitable[T]]) -> T:
     """Read, together with other operations that ask for the same meanwhile; but not with one that began before a change."""
-    return await crm.reads.run(kind, (kind, what, selection.key, crm.epoch), read)
+    try:
+        return await crm.reads.run(kind, (kind, what, selection.key, crm.epoch), read)
+    except TimeoutError as cause:
+        raise late(crm.key) from cause
 
 
 def keep_seeds(crm: Crm, seeds: Seeds | None, selection: model.Selection, *, read_at: float, revision: int) -> None:

@@ -5,16 +5,21 @@ from collections.abc import Callable, Coroutine, Hashable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from vendors.calls import Deadline, check_calls_are_allowed, current_deadline, deadline_scope
 
 V = TypeVar("V")
 
+_PATIENCE_SECONDS: Final = 30.0  # of who has no deadline
+_JOINED_SHARE: Final = 0.5
+_GRACE_SECONDS: Final = 0.2
+
 
 @dataclass(slots=True)
 class _Flight(Generic[V]):
     task: "asyncio.Task[V]"
+    begun_at: float
     deadline: Deadline | None
     waiters: "list[asyncio.Future[None]]" = field(default_factory=list["asyncio.Future[None]"])
 
@@ -23,7 +28,10 @@ class Flights(Generic[V]):
     """Single-flight by key.
 
     The work runs in a task of its own and ends with its last waiter: when all have been cancelled or timed out, it is cancelled too.
-    Its deadline is the latest of its waiters'. A failure reaches every waiter and is not kept.
+    Its deadline is the latest of its waiters', each of whom waits no longer than until his own. A failure reaches all, and is not kept.
+
+    What has taken half of the time that somebody has is not joined by him, but begun anew: it may never end, and whoever joins it would end
+    like those before, as long as others come.
     """
 
     def __init__(self) -> None:
@@ -35,29 +43,33 @@ class Flights(Generic[V]):
         Args:
             key: What makes two pieces of work the same.
             work: Does it.
-            seconds: How long to wait, and as much longer as the deadline of who waits is moved meanwhile.
+            seconds: How long to wait, and as much longer as the deadline of who waits is moved meanwhile. By default until shortly after
+                that deadline, so that a time limit within the work, which knows more, comes first.
 
         Raises:
             TimeoutError: It took longer.
         """
         check_calls_are_allowed()
+        loop = asyncio.get_running_loop()
         flight = self._flights.get(key)
         mine = current_deadline()
-        if flight is None or flight.task.cancelling():
+        left = _PATIENCE_SECONDS if mine is None else mine.remaining()
+        if flight is None or flight.task.cancelling() or loop.time() - flight.begun_at > left * _JOINED_SHARE:
             deadline = None
             if mine is not None:
                 deadline = Deadline(mine.at, mine.clock)
                 mine.within.append(deadline)
             with deadline_scope(deadline):
                 task = asyncio.create_task(work())
-            flight = self._flights[key] = _Flight(task, deadline)
+            flight = self._flights[key] = _Flight(task, loop.time(), deadline)
             task.add_done_callback(partial(self._landed, key, flight))
         elif flight.deadline is not None and mine is not None:
             flight.deadline.extend_to(mine)
         # Each has a wait of his own: one who is cancelled takes nothing away from the others.
-        loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
         flight.waiters.append(waiter)
+        if seconds is None and mine is not None:
+            seconds = left + _GRACE_SECONDS
         timer = None if seconds is None else _Timer(loop, seconds, waiter, mine)
         try:
             await waiter

@@ -49,6 +49,11 @@ MESSAGES: Final[Mapping[type[VendorError], str]] = {
 """The message of each kind, where nothing more is known."""
 
 
+def late(crm: str) -> VendorTimeoutError:
+    """The error of who can wait no longer for what several wait for."""
+    return VendorTimeoutError(f"The CRM {crm!r} did not answer in time; ask for less, or try again later.", crm=crm)
+
+
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     """Read `Retry-After` (RFC 9110, 10.2.3), capped at an hour; None when absent or unreadable.
 

@@ -5,6 +5,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from vendors.calls import Clock, Warned, record_cache_hit, record_kept, recording, warn_again
 from vendors.flight import Flights
+from vendors.meanings import late
 
 T = TypeVar("T")
 
@@ -24,19 +25,21 @@ class Table(Generic[T]):
 
     Args:
         load: Reads the whole table from the vendor. A failed load is not kept.
+        crm: Key of the Crm.
         ttl_seconds: Age at which it is read again.
         clock: Monotonic seconds.
     """
 
-    def __init__(self, load: Callable[[], Awaitable[T]], *, ttl_seconds: float, clock: Clock) -> None:
+    def __init__(self, load: Callable[[], Awaitable[T]], *, crm: str, ttl_seconds: float, clock: Clock) -> None:
         self._load = load
+        self._crm = crm
         self._ttl_seconds = ttl_seconds
         self._clock = clock
         self._flights: Flights[_Kept[T]] = Flights()
         self._kept: _Kept[T] | None = None
 
     async def get(self) -> T:
-        """The table, at most `ttl_seconds` old."""
+        """The table, at most `ttl_seconds` old (raises VendorError)."""
         kept = self._younger_than(self._ttl_seconds)
         if kept is not None:
             record_cache_hit()
@@ -56,7 +59,10 @@ class Table(Generic[T]):
 
     async def _value(self, kept: _Kept[T] | None) -> T:
         if kept is None:
-            kept = await self._flights.run(None, self._reload)
+            try:
+                kept = await self._flights.run(None, self._reload)
+            except TimeoutError as cause:
+                raise late(self._crm) from cause
         else:
             record_kept(kept.read_at)
         warn_again(kept.warnings)

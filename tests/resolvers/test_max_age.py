@@ -1,6 +1,7 @@
 """What an operation may take from what earlier ones have read, and what it then says about that."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -303,6 +304,19 @@ async def test_what_is_older_than_allowed_is_read_again(twins: KeepingGraph) -> 
     await twins.data(BOARD, age=60)
 
     assert set(twins.all_calls()) == {"left", "right"}
+
+
+@pytest.mark.parametrize("query", ["{ users(maxAge: 60) { nodes { name } } }", "{ pipelines(maxAge: 60) { name } }"])
+async def test_the_age_of_a_small_table_is_told_too(query: str) -> None:
+    async with autotask_graph(left=SEEDED) as graph:
+        crm = replace(graph.grounds["left"].crm, cache=MemoryCache(ttl_seconds=300, clock=time.monotonic))
+        keeping = Graph(graph.grounds, more={"left": crm})
+        await keeping.data(query.replace("60", "0"))
+
+        with_age, without = await keeping.answer(query), await keeping.answer(query.replace("60", "0"))
+
+        assert 0 < (with_age.extensions or {})["ages"]["left"] < 60
+        assert "ages" not in (without.extensions or {})
 
 
 async def test_an_operator_caps_the_age_of_a_crm() -> None:

@@ -3,10 +3,12 @@
 import asyncio
 from typing import Any
 
+import pytest
 from strawberry.types import ExecutionResult
 
 from resolvers.freshness import drop_kept
 from resolvers.node_id import encode
+from server.limits import Limits
 from tests.resolvers.graph import Graph, autotask_graph, until, whole_graph
 from vendors.model import Ref
 from vendors.sandbox import Fault
@@ -85,3 +87,25 @@ async def test_show_a_change_to_who_asks_after_it_while_one_from_before_is_under
         before.cancel()
         await asyncio.gather(before, return_exceptions=True)
         assert after["opportunity"]["title"] == "Changed"
+
+
+@pytest.mark.parametrize("what_hangs", ["zoneInformation", "Opportunities.query", "Opportunities.fields"])
+async def test_do_not_join_for_ever_what_hangs(what_hangs: str) -> None:
+    async with autotask_graph(left=20, right=20) as graph:
+        hurried = Graph(graph.grounds, limits=Limits(deadline_seconds=1))
+        control = graph.grounds["left"].control
+        graph.break_down("left", Fault(kind="hang", times=1, match=what_hangs))
+        hanging = asyncio.create_task(graph.answer(BOARD))
+        await until(lambda: any(what_hangs in operation for operation in control.operations()))
+
+        early, late = [await hurried.answer(BOARD) for _ in range(2)]
+
+        assert not hanging.done()
+        hanging.cancel()
+        await asyncio.gather(hanging, return_exceptions=True)
+        assert early.data
+        assert {node["crm"]["key"] for node in early.data["opportunities"]["nodes"]} >= {"right"}
+        is_left_out = {"crm": {"key": "left"}, "status": "FAILED"} in early.data["opportunities"]["sources"]
+        assert is_left_out or "'left' did not answer" in str(early.errors)
+        assert late.errors is None
+        assert {node["crm"]["key"] for node in (late.data or {})["opportunities"]["nodes"]} == {"left", "right"}

@@ -148,6 +148,38 @@ async def test_has_the_time_of_who_has_most_also_within_other_work() -> None:
     assert second == "found"
 
 
+async def test_is_waited_for_by_nobody_longer_than_he_has_time() -> None:
+    flights, work = Flights[str](), Work()
+
+    async def ask(seconds: float) -> str:
+        with deadline_scope(Deadline(seconds, lambda: 0.0)):
+            return await flights.run("a", work)
+
+    (hurried,) = await started(1, lambda: ask(0.0))
+    (patient,) = await started(1, lambda: ask(60.0))
+    with pytest.raises(TimeoutError):
+        await hurried
+    work.done.set_result("found")
+    assert await patient == "found"
+    assert (work.begun, work.given_up) == (1, 0)
+
+
+async def test_is_begun_anew_by_who_has_little_time_for_what_takes_long() -> None:
+    flights, hanging, work = Flights[str](), Work(), Work()
+    work.done.set_result("found")
+
+    async def ask(seconds: float, what: Work) -> str:
+        with deadline_scope(Deadline(seconds, lambda: 0.0)):
+            return await flights.run("a", what)
+
+    (first,) = await started(1, lambda: ask(60.0, hanging))
+    assert await ask(1e-9, work) == "found"
+    assert not first.done()
+    hanging.done.set_result("found late")
+    assert await first == "found late"
+    assert (hanging.begun, work.begun) == (1, 1)
+
+
 @pytest.mark.filterwarnings("error")
 async def test_that_fails_with_nobody_waiting_says_nothing() -> None:
     flights = Flights[str]()

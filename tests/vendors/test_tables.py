@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from vendors.calls import CallRecorder, recording, warn
-from vendors.errors import UnavailableError
+from vendors.calls import CallRecorder, Deadline, deadline_scope, recording, warn
+from vendors.errors import UnavailableError, VendorTimeoutError
 from vendors.tables import Table
 
 
@@ -44,7 +44,7 @@ def vendor() -> Vendor:
 
 @pytest.fixture
 def table(vendor: Vendor) -> Table[tuple[str, ...]]:
-    return Table(vendor.read, ttl_seconds=60, clock=vendor.clock)
+    return Table(vendor.read, crm="main", ttl_seconds=60, clock=vendor.clock)
 
 
 async def test_what_is_odd_in_it_is_told_to_everybody(table: Table[tuple[str, ...]], vendor: Vendor) -> None:
@@ -85,3 +85,19 @@ async def test_a_failed_reading_is_not_kept(table: Table[tuple[str, ...]], vendo
         await table.get()
 
     assert await table.get() == ("1", "2")
+
+
+async def test_who_has_no_time_left_waits_no_longer_for_who_reads_it(vendor: Vendor) -> None:
+    go_on = asyncio.Event()
+
+    async def read() -> tuple[str, ...]:
+        await go_on.wait()
+        return ("1", "2")
+
+    table = Table(read, crm="main", ttl_seconds=60, clock=vendor.clock)
+    patient = asyncio.create_task(table.get())
+    await asyncio.sleep(0)
+    with deadline_scope(Deadline(1e-3, lambda: 0.0)), pytest.raises(VendorTimeoutError, match="'main' did not answer in time"):
+        await table.get()
+    go_on.set()
+    assert await patient == ("1", "2")

@@ -65,8 +65,10 @@ class Client(Writing, Webhooks):
         self._http = link.http(auth=FixedAccess(settings.base_url, headers), limits=LIMITS, judge=judge)
         self._reader = Reader(self._http)
         self._lists = Lists(self._reader, crm=link.crm, service_id=settings.service_id)
-        self._pipelines: Table[Sequence[Pipeline]] = Table(self._load_pipelines, ttl_seconds=link.table_ttl_seconds, clock=link.clock)
-        self._users: Table[Users] = Table(self._load_users, ttl_seconds=link.table_ttl_seconds, clock=link.clock)
+        self._pipelines: Table[Sequence[Pipeline]] = Table(
+            self._load_pipelines, crm=link.crm, ttl_seconds=link.table_ttl_seconds, clock=link.clock
+        )
+        self._users: Table[Users] = Table(self._load_users, crm=link.crm, ttl_seconds=link.table_ttl_seconds, clock=link.clock)
 
     def opportunities_pushdown(self, conditions: Sequence[Condition], sort: Sort | None) -> Pushdown:
         return self._lists.pushdown(wire.OPPORTUNITIES, query.OPPORTUNITIES, conditions, sort)

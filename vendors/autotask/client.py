@@ -76,7 +76,7 @@ class Client(Writing):
         )
 
         def table(load: Any) -> Table[Any]:
-            return Table(load, ttl_seconds=link.table_ttl_seconds, clock=link.clock)
+            return Table(load, crm=link.crm, ttl_seconds=link.table_ttl_seconds, clock=link.clock)
 
         self._picklists: Table[mapping.Picklists] = table(lambda: self._load_picklists("Opportunities"))
         self._company_picklists: Table[mapping.Picklists] = table(lambda: self._load_picklists("Companies"))

@@ -62,7 +62,7 @@ class Client(Writing):
         self._batch = Batch(self._http, clock=link.clock)
 
         def table(load: Any) -> Table[Any]:
-            return Table(load, ttl_seconds=link.table_ttl_seconds, clock=link.clock)
+            return Table(load, crm=link.crm, ttl_seconds=link.table_ttl_seconds, clock=link.clock)
 
         self._pipeline: Table[Pipeline] = table(self._load_pipeline)
         # Source: Community Server, Users/Constants: one profile stands for all users that were removed.

@@ -50,7 +50,7 @@ class Client(Writing, Webhooks):
         self._reader = Reader(self._http)
 
         def table(load: Callable[[], Awaitable[T]]) -> Table[T]:
-            return Table(load, ttl_seconds=link.table_ttl_seconds, clock=link.clock)
+            return Table(load, crm=link.crm, ttl_seconds=link.table_ttl_seconds, clock=link.clock)
 
         self._pipelines = table(self._load_pipelines)
         self._users = table(self._load_users)

@@ -63,7 +63,7 @@ class Client(Writing):
             return Finder(self._rpc, target, clock=link.clock)
 
         def table(load: Callable[[], Any]) -> Table[Any]:
-            return Table(load, ttl_seconds=link.table_ttl_seconds, clock=link.clock)
+            return Table(load, crm=link.crm, ttl_seconds=link.table_ttl_seconds, clock=link.clock)
 
         # Source: observed: without an id only active rows come back.
         self._opportunities = finder(

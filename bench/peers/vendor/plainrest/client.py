@@ -39,7 +39,7 @@ class Client:
     def __init__(self, link: Link, settings: Settings) -> None:
         self._crm = link.crm
         self._http = link.http(auth=FixedAccess(settings.base_url, {}), limits=_LIMITS)
-        self._pipelines = Table(self.read_pipelines, ttl_seconds=link.table_ttl_seconds, clock=link.clock)
+        self._pipelines = Table(self.read_pipelines, crm=link.crm, ttl_seconds=link.table_ttl_seconds, clock=link.clock)
 
     def opportunities_pushdown(self, conditions: Sequence[Condition], sort: Sort | None) -> Pushdown:  # noqa: ARG002  # it evaluates nothing
         return NOTHING
