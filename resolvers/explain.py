@@ -133,6 +133,6 @@ def _source(source: Source) -> Mapping[str, Any]:
         "rows": source.rows,
         "cacheHits": source.cache_hits,
         "fetchedAt": None if source.fetched_at is None else source.fetched_at.isoformat(),
-        "ageSeconds": None if source.age_seconds is None else round(source.age_seconds, 3),
+        "ageSeconds": source.age_seconds,
         "milliseconds": round(source.milliseconds, 1),
     }

@@ -31,6 +31,7 @@ from resolvers.types.stage import Stage
 from resolvers.types.summary import OpportunitySummary, opportunity_summary
 from resolvers.types.user import User
 from vendors import model, registry
+from vendors.calls import recording
 from vendors.errors import VendorError
 
 _LOADERS = {
@@ -85,9 +86,9 @@ def _crm(info: Info, key: CrmKey) -> Any:
 
 async def pipelines(info: Info, crms: CrmKeys = None, max_age: MaxAge = 0) -> Any:
     context: Context = info.context
-    allowed(info, max_age)
+    age = allowed(info, max_age)
     chosen = context.chosen_crms(crms)
-    read = await asyncio.gather(*(_pipelines_or_error(crm) for crm in chosen))
+    read = await asyncio.gather(*(_pipelines_or_error(context, crm, age) for crm in chosen))
     errors = [of_crm for of_crm in read if isinstance(of_crm, VendorError)]
     for error in errors:
         add_list_error(info, error)
@@ -96,13 +97,18 @@ async def pipelines(info: Info, crms: CrmKeys = None, max_age: MaxAge = 0) -> An
     return [pipeline for of_crm in read if not isinstance(of_crm, VendorError) for pipeline in of_crm]
 
 
-async def _pipelines_or_error(crm: registry.Crm) -> Sequence[model.Pipeline] | VendorError:
+async def _pipelines_or_error(context: Context, crm: registry.Crm, max_age: float) -> Sequence[model.Pipeline] | VendorError:
     try:
-        return await pipelines_of(crm)
+        with recording() as recorder:
+            found = await pipelines_of(crm)
+        if max_age and recorder.kept_since is not None:
+            context.freshness.note(crm.key, crm.link.clock() - recorder.kept_since)
     except VendorError as error:
         return error
     except Exception as defect:  # noqa: BLE001  # whatever happens in one Crm takes nothing away from the others
         return contained(defect, crm=crm.key)
+    else:
+        return found
 
 
 def nodes(info: Info, ids: GlobalIds, max_age: MaxAge = 0) -> Any:

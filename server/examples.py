@@ -298,7 +298,7 @@ _READING_TABS: Final = (
     Tab(query=_EXPLAIN, variables='{"dryRun": false}'),
 )
 _WRITING_TABS: Final = (
-    Tab(query=_CREATE, variables=_variables(input=_NEW_DEAL, key="spreader-beams-berth-6")),
+    Tab(query=_CREATE, variables=_variables(input=_NEW_DEAL, key="spreader-beams-from-graphiql")),
     Tab(query=_MOVE, variables=_variables(input={"id": _DECK_LIGHTING, "stageId": _id("Stage", "dach", _NEGOTIATION)})),
     Tab(query=_WIN, variables=_variables(input={"id": _DECK_LIGHTING, "status": "WON", "reasonDetail": "Delivered before the season"})),
     Tab(query=_DRY_RUN, variables=_variables(input=_NEW_CONTRACT)),

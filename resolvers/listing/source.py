@@ -63,7 +63,7 @@ class Source:
         """Note that rows were read, or taken from what was read so many seconds ago; what is oldest counts."""
         read_at = now - timedelta(seconds=age_seconds) if age_seconds else now
         self.fetched_at = read_at if self.fetched_at is None else min(self.fetched_at, read_at)
-        self.age_seconds = max(age_seconds, self.age_seconds or 0.0)
+        self.age_seconds = max(round(age_seconds, 3), self.age_seconds or 0.0)
 
     def read_from(self, index_of: datetime, now: datetime) -> None:
         """Note that rows were taken from an index of that moment."""

@@ -134,7 +134,7 @@ class Watcher:
         except Exception:  # the write has happened, whatever goes wrong here
             log.exception("CRM %r: an own write could not be noted; a poll will find it", self.crm.key)
             return False
-        self._errors.pop("write", None)
+        self._worked("write")
         return not again
 
     @property
@@ -176,7 +176,7 @@ class Watcher:
                 self._errors[what] = ErrorCode.INTERNAL
                 wait, pause = pause, min(2 * pause, _LONGEST_PAUSE_SECONDS)
             else:
-                self._errors.pop(what, None)
+                self._worked(what)
                 wait, pause = interval, _FIRST_PAUSE_SECONDS
             await self.crm.link.sleep(wait * (0.9 + 0.2 * self._jitter()))
 
@@ -186,6 +186,10 @@ class Watcher:
             text = code.value if isinstance(error, VendorError) else f"the log cannot be written ({error})"
             log.warning("CRM %r: its changes are not seen for now, %s: %s", self.crm.key, what, text)
         self._errors[what] = code
+
+    def _worked(self, what: str) -> None:
+        if self._errors.pop(what, None) is not None:
+            log.warning("CRM %r: its changes are seen again, %s", self.crm.key, what)  # who was told of the one is told of the other
 
     async def _follow_hints(self) -> None:
         """Read the opportunities that hints name."""
@@ -200,7 +204,7 @@ class Watcher:
                 log.exception("CRM %r: hints could not be followed", self.crm.key)
                 self._errors["hint"] = ErrorCode.INTERNAL
             else:
-                self._errors.pop("hint", None)
+                self._worked("hint")
                 pause = _FIRST_PAUSE_SECONDS
                 if not followed:
                     await self._hinted.wait()

@@ -214,7 +214,7 @@ async def test_an_own_write_does_not_wait_for_a_log_that_is_locked(tmp_path: Pat
         assert event.ref.local_id == deal
 
 
-async def test_an_error_is_told_until_it_is_over(tmp_path: Path) -> None:
+async def test_an_error_is_told_until_it_is_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with tower(tmp_path, "autotask", watching=RARELY) as at:
         await at.settled()
         db = writer(at.store)
@@ -226,6 +226,9 @@ async def test_an_error_is_told_until_it_is_over(tmp_path: Path) -> None:
         await at.service.hand_on(at.crms["service"], Ref("service", deal))
         assert (await at.until("service", lambda _: True)).error is None
         assert at.service.head == 1
+        told = [record.getMessage() for record in caplog.records if record.name == "server.changes.watcher"]
+        assert ["not seen for now" in message for message in told] == [True, False]
+        assert "seen again" in told[1]
 
 
 async def test_one_write_that_is_known_makes_no_other_one_known(tmp_path: Path) -> None:
