@@ -21,6 +21,13 @@ from vendors.writes import CreatesOpportunities, FieldRule
 
 CALLS = Path(__file__).parents[1] / "board" / "calls.toml"
 _WORDS = {QualityState.SUPPORTED: "yes", QualityState.UNSUPPORTED: "no", QualityState.UNCONFIRMED: "unconfirmed"}
+_LIMITS: Final = {
+    "calls": "calls over time",
+    "concurrency": "calls at once",
+    "page": "largest page",
+    "ids_in_one_call": "records read by id in one call",
+}
+"""Limits of `quality.toml` that most vendors have, as people call them."""
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -28,14 +35,19 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def capabilities() -> str:
-    """Vendors by what they can do, and their limits."""
-    qualities = {key: quality_of(key) for key in all_vendors()}
+    """Vendors by what they can do."""
+    qualities = [quality_of(key) for key in all_vendors()]
     rows = [
-        [capability.value.replace("_", " "), *(_WORDS[quality.capabilities[capability.value].state] for quality in qualities.values())]
+        [capability.value.replace("_", " "), *(_WORDS[quality.capabilities[capability.value].state] for quality in qualities)]
         for capability in Capability
     ]
-    limits = sorted({name for quality in qualities.values() for name in quality.limits})
-    rows += [[name.replace("_", " "), *(str(quality.limits.get(name, "not stated")) for quality in qualities.values())] for name in limits]
+    return _table(["", *(vendor.label for vendor in all_vendors().values())], rows)
+
+
+def limits() -> str:
+    """Vendors by how much they may be asked, and how much is used of it."""
+    qualities = [quality_of(key) for key in all_vendors()]
+    rows = [[name, *(str(quality.limits.get(key, "not stated")) for quality in qualities)] for key, name in _LIMITS.items()]
     return _table(["", *(vendor.label for vendor in all_vendors().values())], rows)
 
 
@@ -183,4 +195,4 @@ def _is_sorted(ask: _Ask, field: Field) -> bool:
 
 
 if __name__ == "__main__":
-    print(capabilities(), *(asyncio.run(made()) for made in (pushdowns, inputs, watching)), calls(), sep="\n\n")  # noqa: T201  # it is there to be pasted
+    print(capabilities(), limits(), *(asyncio.run(made()) for made in (pushdowns, inputs, watching)), calls(), sep="\n\n")  # noqa: T201  # it is there to be pasted

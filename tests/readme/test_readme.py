@@ -177,10 +177,19 @@ def written(default: object) -> str:
     return f"{default:g}" if isinstance(default, float) else str(default).lower()
 
 
+def test_the_settings_of_the_server_are_those_that_stand_there() -> None:
+    page = (ROOT / "docs" / "deployment.md").read_text()
+
+    told_defaults = dict(re.findall(r"^\| `(\w+)` \| ([^|]*?) ?\| [^|]+ \|$", page, re.MULTILINE))
+
+    assert told_defaults == {name: written(field.default) for name, field in ServerSettings.model_fields.items()}
+
+
 async def test_the_tables_are_those_of_the_data() -> None:
     assert await tables.inputs() in README, "python -m tests.readme.tables prints it"
     assert await tables.pushdowns() in README, "python -m tests.readme.tables prints it"
     assert tables.capabilities() in README, "python -m tests.readme.tables prints it"
+    assert tables.limits() in README, "python -m tests.readme.tables prints it"
     assert tables.calls() in README, "python -m tests.readme.tables prints it"
     assert await tables.watching() in README, "python -m tests.readme.tables prints it"
 
