@@ -85,7 +85,7 @@ clean: ## Remove everything that make has made
 # An interrupted creation leaves no Python that looks ready: it is removed again.
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo 'make: no Python >= 3.11 found; install one, or name it: make PYTHON=/path/to/python3.11' >&2; exit 1; }
-	$(PYTHON) -m venv --clear .venv || { rm -rf .venv; echo 'make: $(PYTHON) cannot make environments; on Debian and Ubuntu install python3-venv' >&2; exit 1; }
+	@$(PYTHON) -m venv --clear .venv || { rm -rf .venv; echo 'make: $(PYTHON) cannot make environments; on Debian and Ubuntu install python3-venv' >&2; exit 1; }
 
 .venv/runtime.stamp: requirements.lock pyproject.toml | .venv/bin/python
 	$(INSTALL) --require-hashes --requirement requirements.lock

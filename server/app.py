@@ -68,12 +68,14 @@ def create_app(
         Route("/readyz", pages.readyz(ready)),
         *further_routes,
     ]
+    if settings.graphiql:
+        routes.append(Route("/", pages.moved(ENDPOINT)))
     if settings.graphiql and graphiql.is_built():
         routes.append(Mount(f"{ENDPOINT}/assets", _Assets(directory=graphiql.assets_dir())))
     app = Starlette(
         routes=routes,
         middleware=_middleware(settings),
-        exception_handlers={HTTPException: pages.http_error, Exception: pages.server_error},
+        exception_handlers={HTTPException: pages.http_error(ENDPOINT), Exception: pages.server_error},
         lifespan=lifespan or _nothing_to_open,
     )
     app.state.on_stop = [view.stop]

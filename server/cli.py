@@ -50,7 +50,7 @@ def _parser() -> ArgumentParser:
     init = command("init", "server.commands.init", "Write a commented configuration to start from.")
     init.add_argument("--output", type=Path, default=Path("crms.toml"), metavar="FILE", help="crms.toml by default; is never overwritten")
 
-    serve = command("serve", "server.commands.serve", "Serve the graph of the configured Crms.", ends_by_interrupt=True)
+    serve = command("serve", "server.commands.serve", "Serve the graph of the configured CRMs.", ends_by_interrupt=True)
     _add_config(serve)
     serve.add_argument("--host", help="address to listen at, instead of the configuration's")
     serve.add_argument("--port", type=_port, help="port to listen at, instead of the configuration's; 0 takes a free one")
@@ -69,7 +69,7 @@ def _parser() -> ArgumentParser:
     sandbox.add_argument("vendor", nargs="?", help="all vendors by default")
     sandbox.add_argument("--port", type=_port, help="port of the one sandbox; a free one by default")
     sandbox.add_argument("--port-base", type=_port, metavar="PORT", help="port of the first sandbox, the others on those after it")
-    sandbox.add_argument("--write-config", type=Path, metavar="FILE", help="write a configuration whose Crms are these sandboxes")
+    sandbox.add_argument("--write-config", type=Path, metavar="FILE", help="write a configuration whose CRMs are these sandboxes")
     sandbox.add_argument(
         "--option",
         action="append",
@@ -83,9 +83,9 @@ def _parser() -> ArgumentParser:
     sandbox.add_argument("--pace", type=_pace, default=0.0, metavar="SECONDS", help="move a deal at random every so many seconds")
     _add_scale(sandbox)
 
-    check = command("check", "server.commands.check", "Connect to every configured Crm and show what works.")
+    check = command("check", "server.commands.check", "Connect to every configured CRM and show what works.")
     _add_config(check)
-    check.add_argument("--timeout", type=_seconds, default=15.0, metavar="SECONDS", help="time for each Crm (15)")
+    check.add_argument("--timeout", type=_seconds, default=15.0, metavar="SECONDS", help="time for each CRM (15)")
 
     changes = command(
         "changes", "server.commands.changes", "Show the changes of stage that a running server has seen.", ends_by_interrupt=True
@@ -95,13 +95,13 @@ def _parser() -> ArgumentParser:
         "--url", default="http://127.0.0.1:8000/graphql", help="address of the graph (http://127.0.0.1:8000/graphql)", metavar="URL"
     )
     changes.add_argument("--after", metavar="CURSOR", help="begin behind this cursor instead of at the oldest change that is kept")
-    changes.add_argument("--crm", action="append", dest="crms", metavar="KEY", help="only changes in this Crm; may be repeated")
+    changes.add_argument("--crm", action="append", dest="crms", metavar="KEY", help="only changes in this CRM; may be repeated")
     changes.add_argument("--json", action="store_true", help="one JSON object a line")
 
-    webhooks = command("webhooks", "server.commands.webhooks", "Show, register or remove the webhooks of a Crm at its vendor.")
+    webhooks = command("webhooks", "server.commands.webhooks", "Show, register or remove the webhooks of a CRM at its vendor.")
     webhooks.add_argument("action", choices=["list", "register", "remove"])
     _add_config(webhooks)
-    webhooks.add_argument("--crm", required=True, metavar="KEY", help="the Crm")
+    webhooks.add_argument("--crm", required=True, metavar="KEY", help="the CRM")
     webhooks.add_argument(
         "--url", metavar="URL", help="where the vendor reaches this server, such as https://crm.example.com; /webhooks/KEY is added"
     )
@@ -118,7 +118,7 @@ def _add_config(parser: ArgumentParser) -> None:
 
 
 def _add_scale(parser: ArgumentParser) -> None:
-    parser.add_argument("--scale", type=_count, metavar="N", help="generate N opportunities per Crm instead of the story's own")
+    parser.add_argument("--scale", type=_count, metavar="N", help="generate N opportunities per CRM instead of the story's own")
 
 
 def _port(text: str) -> int:

@@ -97,7 +97,7 @@ def parse_config(
             for key, table in cast("dict[str, object]", tables).items()
         ]
     else:
-        mistakes.add("crms", "configure at least one Crm, as a table [crms.<key>]")
+        mistakes.add("crms", "configure at least one CRM, as a table [crms.<key>]")
     if server is not None and server.workers > 1 and changes.get("enabled", True):
         mistakes.add("server.workers", "several processes watch no changes: set changes.enabled = false, or leave one")
     if mistakes.lines or server is None or money is None:

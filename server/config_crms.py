@@ -26,7 +26,7 @@ class CrmSettings(BaseModel):
     vendor: str = Field(description="Name of the vendor.")
     label: str | None = Field(default=None, min_length=1, description="Name that people see; the vendor's by default.")
     proxy: SecretStr | None = Field(default=None, description="URL of an HTTP proxy to reach the vendor through.")
-    ca_file: Path | None = Field(default=None, description="Certificates (PEM) to trust for this Crm instead of the system's.")
+    ca_file: Path | None = Field(default=None, description="Certificates (PEM) to trust for this CRM instead of the system's.")
     table_ttl_seconds: float = Field(
         default=300.0,
         gt=0,
@@ -57,7 +57,6 @@ class CrmSettings(BaseModel):
         gt=0,
         strict=True,
         allow_inf_nan=False,
-        examples=[30],
         description="Time from one poll for changes to the next, where the vendor can be polled; what fits the vendor by default.",
     )
     sweep_seconds: float | None = Field(
@@ -65,7 +64,6 @@ class CrmSettings(BaseModel):
         gt=0,
         strict=True,
         allow_inf_nan=False,
-        examples=[900],
         description="Time from one reading of all opportunities to the next, which finds what polls do not tell, such as deletions.",
     )
     watch_calls_per_hour: float | None = Field(
@@ -73,7 +71,6 @@ class CrmSettings(BaseModel):
         gt=0,
         strict=True,
         allow_inf_nan=False,
-        examples=[600],
         description="Vendor calls an hour that watching for changes may make on the average.",
     )
     correlation_field: str | None = Field(
@@ -127,7 +124,7 @@ def crm_config(key: str, value: object, vendors: Mapping[str, Vendor], places: P
     own = {name: table[name] for name in table if name not in common}
     settings = _vendor_settings(vendor, places.find(vendor.settings, own, mistakes), mistakes)
     file = common.get("ca_file")
-    tls = _tls(places.folder / file, mistakes) if isinstance(file, str) else None
+    tls = _tls(places.folder / file, mistakes) if isinstance(file, str) and file else None
     if crm is None or settings is None:
         return None
     watching = {"poll_seconds": crm.poll_seconds, "sweep_seconds": crm.sweep_seconds, "calls_per_hour": crm.watch_calls_per_hour}

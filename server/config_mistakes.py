@@ -37,8 +37,15 @@ def known(table: Mapping[str, Any], names: Sequence[str], mistakes: Mistakes) ->
     for name in table:
         if name not in names:
             close = get_close_matches(name, names, n=1)
-            mistakes.add(name, f"unknown; did you mean {close[0]}?" if close else f"unknown; the settings here are {', '.join(names)}")
+            mistakes.add(
+                name, f"unknown; did you mean {_way(close[0], names)}?" if close else f"unknown; the settings here are {', '.join(names)}"
+            )
     return {name: table[name] for name in table if name in names}
+
+
+def _way(name: str, names: Sequence[str]) -> str:
+    """The name under which a setting is given: that of a secret's environment variable, since the secret itself is mostly refused."""
+    return f"{name}_env" if f"{name}_env" in names else name
 
 
 def validated(model: type[M], values: Mapping[str, Any], mistakes: Mistakes, *, noted: AbstractSet[str] = frozenset()) -> M | None:
@@ -53,13 +60,19 @@ def validated(model: type[M], values: Mapping[str, Any], mistakes: Mistakes, *, 
     Returns:
         The settings, or None when there are mistakes.
     """
+    empty = [name for name, value in values.items() if name in model.model_fields and name not in noted and value == ""]
+    for name in empty:
+        what = "give a value" if model.model_fields[name].is_required() else "give a value, or remove the line"
+        mistakes.add(name, _explained(f"is empty; {what}", model, name))
+    noted = noted | set(empty)
     try:
-        return model.model_validate(values)
+        settings = model.model_validate(values)
     except ValidationError as error:
         for detail in error.errors(include_url=False, include_input=False):
             if not detail["loc"] or detail["loc"][0] not in noted:
                 mistakes.add(_setting(detail), _what(detail, model))
         return None
+    return None if empty else settings
 
 
 def _setting(detail: ErrorDetails) -> str:
@@ -75,10 +88,25 @@ def _what(detail: ErrorDetails, model: type[BaseModel]) -> str:
     match detail["type"]:
         case "value_error" | "assertion_error":
             return str(context["error"])
+        case "string_pattern_mismatch":
+            what = _PATTERNS.get(context["pattern"], "does not have the form that it needs")
         case kind:
             what = _WORDS.get(kind, "cannot be used as it is").format_map(context)
+    return _explained(what, model, name)
+
+
+def _explained(what: str, model: type[BaseModel], name: str) -> str:
     field = model.model_fields.get(name)
     return what if field is None or field.description is None else f"{what}. {field.description}"
+
+
+_PATTERNS: Final[Mapping[str, str]] = {
+    r"^https?://": "must be a URL that begins with https:// or http://",
+    r"^[A-Z]{3}$": "must be three capital letters of ISO 4217, such as EUR",
+    r"^[!-~]([ -~]*[!-~])?$": "goes into an HTTP header, which carries Latin letters, digits and signs, and no blank at either end",
+    r"\S": "must not be blank",
+}
+"""What the patterns of settings want, in words; what another pattern wants, the setting's description says."""
 
 
 _WORDS: Final[Mapping[str, str]] = {
@@ -87,7 +115,6 @@ _WORDS: Final[Mapping[str, str]] = {
     "string_type": "must be text, in quotes",
     "string_too_short": "must have {min_length} or more characters",
     "string_too_long": "must have {max_length} or fewer characters",
-    "string_pattern_mismatch": "must match {pattern}",
     "too_short": "must have {min_length} or more entries",
     "too_long": "must have {max_length} or fewer entries",
     "bool_type": "must be true or false",

@@ -70,7 +70,9 @@ class Places:
             mistakes.add(way, "must be text, in quotes")
             return None
         if way == name:
-            return value
+            if not value:
+                mistakes.add(name, f"is empty; name an environment variable in {name}_env, or a file in {name}_file")
+            return value or None
         return self._from_env(way, value, mistakes) if way == f"{name}_env" else self._from_file(way, value, mistakes)
 
     def _from_env(self, way: str, variable: str, mistakes: Mistakes) -> str | None:

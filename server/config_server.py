@@ -63,7 +63,7 @@ class ServerSettings(BaseModel):
         ge=1,
         le=64,
         strict=True,
-        description="Number of processes that answer. Several read only, watch nothing, and divide what each Crm may be asked.",
+        description="Number of processes that answer. Several read only, watch nothing, and divide what each CRM may be asked.",
     )
     gc: Literal["tuned", "default"] = Field(
         default="tuned",

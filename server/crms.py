@@ -74,7 +74,7 @@ def _connect(
     try:
         client = crm.vendor.connect(link, crm.settings)
     except IndivisibleError as error:
-        raise ConfigError(f"server.workers: {workers} are too many for the Crm {crm.key!r}: {error}") from None
+        raise ConfigError(f"server.workers: {workers} are too many for the CRM {crm.key!r}: {error}") from None
     watching = client.watching() if isinstance(client, WatchesOpportunities) else WATCHING
     return Crm(
         key=crm.key,

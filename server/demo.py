@@ -62,7 +62,7 @@ class SandboxProcess:
 def run(arguments: Namespace) -> int:
     """Serve the demo until interrupted."""
     configure_logging(level="warning", request_id=request_id)
-    with listen(_HOST, arguments.port) as listener, asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with listen(_HOST, arguments.port, port_name="--port") as listener, asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(listener, arguments.sandbox_port_base, arguments.scale, arguments.pace))
     return 0
 

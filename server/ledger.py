@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 import orjson
 
 from resolvers.writing.ledger import Entry, EntryState, LedgerError
+from server.store import make_private
 from vendors.errors import ConfigError
 
 T = TypeVar("T")
@@ -56,6 +57,8 @@ class SqliteLedger:
         self._turns: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
         file = ":memory:" if store is None else store / _FILE
         try:
+            if store is not None:
+                make_private(store / _FILE)
             # Used by one thread at a time, see `_run`.
             self._db = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=10)
             self._db.execute("pragma journal_mode = wal")

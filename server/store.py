@@ -43,6 +43,7 @@ def opened_store(path: Path) -> Store:
         ) from None
     if not os.access(path, os.W_OK | os.X_OK):
         raise ConfigError(f"server.store_dir: {path} cannot be written to; name a directory that the server may write to")
+    make_private(path / _LOCK_FILE)
     lock = (path / _LOCK_FILE).open("wb")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process, however it ends

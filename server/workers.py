@@ -42,8 +42,8 @@ class ReadsOnly(SchemaExtension):
         yield
 
 
-def serve_in_workers(config: Config, listener: socket.socket) -> int:
-    """Serve until told to stop, and give the exit status: 1 when a process has ended by itself, with which all of them end.
+def serve_in_workers(config: Config, listener: socket.socket, address: str) -> int:
+    """Serve at the address until told to stop, and give the exit status: 1 when a process has ended by itself, with which all of them end.
 
     Raises:
         ConfigError: The store cannot be used, or a Crm allows too few calls at once to divide them.
@@ -52,6 +52,7 @@ def serve_in_workers(config: Config, listener: socket.socket) -> int:
     with closing(opened_store(config.server.store_dir)) as store:
         key = kept_cursor_key(store.path) if given is None else given.get_secret_value().encode()
         asyncio.run(_connect(config))
+        logger.info("the graph of %s is at %s", ", ".join(config.crms), address)
         held, end_of_parent = os.pipe()  # it is at its end when this process is, however it ends
         workers: set[int] = set()
         for _ in range(config.server.workers):

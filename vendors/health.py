@@ -1,6 +1,8 @@
 """How a Crm is doing, as its last calls showed. What changes is logged, once for each change."""
 
 import logging
+import os
+import socket
 import ssl
 
 from vendors.calls import Clock
@@ -26,6 +28,9 @@ class Health:
     Args:
         crm: The Crm's key.
         clock: Monotonic seconds.
+
+    Attributes:
+        ill: Those of one Crm, this one among them, that are not usable.
     """
 
     def __init__(self, crm: str, *, clock: Clock) -> None:
@@ -34,6 +39,11 @@ class Health:
         self._clock = clock
         self._failure: VendorError | None = None
         self._refusals: dict[str | None, VendorError] = {}
+        self.ill: set[Health] = set()
+
+    def join(self, other: "Health") -> None:
+        """Tell together with another way out of the same Crm, such as the one of its login: that it is ill, and that it is well again."""
+        self.ill = other.ill
 
     @property
     def error(self) -> VendorError | None:
@@ -50,8 +60,9 @@ class Health:
         """Note how an operation ended that is not tried again; mistakes of one request alone say nothing of the Crm."""
         match error:
             case UnavailableError() | VendorTimeoutError() | RateLimitedError() | CredentialsError() | QuotaExceededError():
-                if self._failure is None:
+                if not self.ill:
                     log.warning("CRM %r is not usable: %s (%s)%s", self._crm, error.code, error.operation, _because(error))
+                self.ill.add(self)
                 self._failure = error
             case PermissionDeniedError():
                 self._refused(error)
@@ -68,26 +79,38 @@ class Health:
 
     def _is_back(self) -> None:
         self.last_answer_at = self._clock()
-        if self._failure is not None:
-            log.info("CRM %r answers again", self._crm)
-            self._failure = None
+        self._failure = None
+        if self in self.ill:
+            self.ill.remove(self)
+            if not self.ill:
+                log.warning("CRM %r answers again", self._crm)  # who was told of the one is told of the other
+
+
+def behind(error: VendorError) -> VendorError:
+    """The failure that is behind that of a call which was not made, since the circuit is open; the error itself otherwise."""
+    return error.__cause__ if isinstance(error.__cause__, VendorError) else error
 
 
 def _because(error: VendorError) -> str:
     """Why, as far as it may be told: no address, which could hold a secret, and no word of the vendor."""
     if isinstance(error, RateLimitedError) and error.retry_after_seconds is not None:
         return f": it asks for a pause of {error.retry_after_seconds:.0f} s"
+    error = behind(error)
     cause = error.__cause__
     if cause is None:
         return "" if error.status is None else f": status {error.status}"
-    return f": {type(cause).__name__}{_reason(cause)}"
+    said = network_reason(cause)
+    return f": {type(cause).__name__}{f', {said}' if said else ''}"
 
 
-def _reason(cause: BaseException) -> str:
-    """What the system says of a network error, which aiohttp keeps inside its own."""
+def network_reason(cause: BaseException) -> str | None:
+    """What the system says of a network error, which aiohttp keeps inside its own; None where it says nothing."""
     inner: object = getattr(cause, "os_error", None) or getattr(cause, "certificate_error", None) or cause
     if isinstance(inner, ssl.SSLCertVerificationError):
-        return f", {inner.verify_message}"
+        return inner.verify_message
     if isinstance(inner, ssl.SSLError):
-        return f", {inner.reason}"
-    return f", {inner.strerror}" if isinstance(inner, OSError) and inner.strerror else ""
+        return f"TLS: {inner.reason.lower().replace('_', ' ')}" if inner.reason else "TLS"
+    if not isinstance(inner, OSError):
+        return None
+    # Python's own text of a refused connection has the address in it; the numbers of a failed look-up of a name are others.
+    return os.strerror(inner.errno) if inner.errno and not isinstance(inner, socket.gaierror) else inner.strerror

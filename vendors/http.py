@@ -29,7 +29,7 @@ from vendors.errors import (
     VendorTimeoutError,
 )
 from vendors.flight import Flights
-from vendors.health import Health
+from vendors.health import Health, behind
 from vendors.limiting import Budget, Circuit, Limits, Notices, Pause, Sleep
 from vendors.meanings import KIND_OF_STATUS, MESSAGES, retry_after_seconds
 from vendors.retry import RetryPolicy
@@ -165,6 +165,7 @@ class VendorHttp:
         self._budget = Budget(limits, clock=clock, sleep=sleep)
         self._flights: Flights[Reply] = Flights()
         self._pause = Pause(clock=clock)
+        self._last_failure: VendorError | None = None  # what opens the circuit is told by whoever finds it open
         self.epoch = 0  # begins anew with every change: what was read in an earlier one may not show it
         self.vendor_clock = VendorClock(clock)
 
@@ -195,6 +196,7 @@ class VendorHttp:
             error = self._fail(request, None)(kind)
             if is_sent and self._clock() - started >= _TELLING_TIMEOUT_SECONDS:
                 self.circuit.failed()
+                self._last_failure = error
                 self.health.failed(error)
             raise error from cause
         finally:
@@ -213,6 +215,8 @@ class VendorHttp:
                     raise
                 renewed = True
             except VendorError as error:
+                if behind(error) is error:
+                    self._last_failure = error
                 delay = self._delay_seconds(request, error, attempt)
                 if delay is None:
                     self.health.failed(error)
@@ -270,7 +274,7 @@ class VendorHttp:
         """Make the call, and judge its answer."""
         fail = self._fail(request, None)
         if not self.circuit.admits():
-            raise fail(UnavailableError, retry_after_seconds=self.circuit.retry_after_seconds())
+            raise fail(UnavailableError, retry_after_seconds=self.circuit.retry_after_seconds()) from self._last_failure
         started, status, is_made = self._clock(), None, True
         try:
             reply = await self._exchange(request, access)
@@ -364,7 +368,7 @@ class VendorHttp:
             return fail(
                 RejectedRequestError,
                 f"The CRM {self.crm!r} answered {request.operation} with 404: there is nothing at that address. "
-                "Mend the Crm's URL, space or version in the configuration.",
+                "Mend the CRM's URL, space or version in the configuration.",
             )
         return fail(
             KIND_OF_STATUS.get(reply.status, MalformedReplyError if reply.status < HTTPStatus.BAD_REQUEST else RejectedRequestError)

@@ -76,6 +76,8 @@ class Link:
             proxy=self.proxy,
             ssl=self.ssl,
         )
+        if self.https:
+            http.health.join(self.https[0].health)
         self.https.append(http)
         return http
 

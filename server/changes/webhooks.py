@@ -64,7 +64,10 @@ class Webhooks:
         key: str = request.path_params["crm"]
         crm = None if running is None else running[1].get(key)
         if running is None or crm is None or not isinstance(crm.client, ReceivesWebhooks) or not crm.client.receives_webhooks():
-            message = "No webhooks are taken here: the CRM is unknown, or its settings do not hold what its vendor signs them with."
+            message = (
+                "No webhooks are taken here: the CRM is unknown, its vendor has none, its settings do not hold what they are signed with,"
+                " or `changes.enabled` is false."
+            )
             raise RefusedError(404, message, code=ErrorCode.NOT_FOUND)
         body = await read_body(request, self._http)
         delivery = self._read(key, crm.client, dict(request.headers), body)

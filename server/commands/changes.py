@@ -10,6 +10,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any, Final, cast
 
 import aiohttp
@@ -19,6 +20,7 @@ from server.commands.event_stream import EventStream, ServerSentEvent
 from server.commands.terminal import say
 from server.version import product_version
 from vendors.errors import ConfigError, ErrorCode
+from vendors.health import network_reason
 
 _CHANGE: Final = """
 fragment Change on StageChange {
@@ -249,7 +251,8 @@ def _step(before: str | None, after: str | None) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+    said = str(error) if isinstance(error, _BrokenOffError) else network_reason(error)
+    return said or type(error).__name__
 
 
 def _headers(accept: str) -> dict[str, str]:
@@ -265,7 +268,7 @@ def _answer(url: str, response: aiohttp.ClientResponse, body: bytes) -> Json:
     answer: object = None
     with suppress(ValueError):
         answer = orjson.loads(body)
-    if isinstance(answer, dict) and ({"data", "errors"} & answer.keys()):
+    if response.status != HTTPStatus.NOT_FOUND and isinstance(answer, dict) and ({"data", "errors"} & answer.keys()):
         return cast("Json", answer)
     raise NoChangesError(f"{url} is no graph: it answered {response.status} with {response.content_type}; its address ends in /graphql")
 

@@ -9,6 +9,9 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from urllib.parse import urlsplit
+
+import aiohttp
 
 from resolvers.errors import contained
 from resolvers.writing.correlation import mistake_in
@@ -18,7 +21,8 @@ from server.crms import connect_crms, open_session
 from server.observe import configure_logging
 from vendors.calls import Deadline, VendorCall, deadline_scope, recording
 from vendors.capabilities import Checks, EntityCheck, ReadsCustomFieldDefinitions
-from vendors.errors import CredentialsError, PermissionDeniedError, UnsupportedError, VendorError
+from vendors.errors import CredentialsError, PermissionDeniedError, UnavailableError, UnsupportedError, VendorError
+from vendors.health import behind, network_reason
 from vendors.registry import Crm
 
 log = logging.getLogger(__name__)
@@ -30,6 +34,7 @@ class Finding:
 
     Args:
         crm: The Crm.
+        origin: Where it is, by its settings.
         checks: What was found entity by entity; none when nothing could be read.
         error: Why nothing could be read.
         mistake: What is wrong with its setting `correlation_field`, as far as the vendor tells.
@@ -37,6 +42,7 @@ class Finding:
     """
 
     crm: Crm
+    origin: str
     checks: Sequence[EntityCheck] = ()
     error: VendorError | None = None
     mistake: str | None = None
@@ -44,10 +50,10 @@ class Finding:
 
     def failures(self) -> Mapping[str, list[str]]:
         """What failed: each message with the entities it is about, none where it is about the Crm as a whole."""
-        found: dict[str, list[str]] = {} if self.error is None else {_told(self.error): []}
+        found: dict[str, list[str]] = {} if self.error is None else {_told(self.error, self.origin): []}
         for check in self.checks:
             if check.error is not None and not isinstance(check.error, UnsupportedError):
-                found.setdefault(_told(check.error), []).append(check.entity)
+                found.setdefault(_told(check.error, self.origin), []).append(check.entity)
         return found
 
 
@@ -64,12 +70,12 @@ async def find(config: Config, *, timeout_seconds: float) -> Sequence[Finding]:
     """Check all Crms at once, in the configuration's order."""
     async with open_session() as session:
         crms = connect_crms(config, session, clock=time.monotonic, sleep=asyncio.sleep, jitter=random.random)
-        return await asyncio.gather(*(_find(crm, timeout_seconds) for crm in crms.values()))
+        return await asyncio.gather(*(_find(crm, config.crms[key].settings.origin, timeout_seconds) for key, crm in crms.items()))
 
 
 def report(findings: Sequence[Finding]) -> str:
     """A table with a row per Crm, and a line per failure."""
-    rows = [["Crm", "Vendor", "Reachable", "Credentials", "Latency", "Entities"], *map(_row, findings)]
+    rows = [["CRM", "Vendor", "Reachable", "Credentials", "Latency", "Entities"], *map(_row, findings)]
     lines = [
         f"crms.{finding.crm.key}{_about(entities)}: {message}" for finding in findings for message, entities in finding.failures().items()
     ]
@@ -77,18 +83,20 @@ def report(findings: Sequence[Finding]) -> str:
     return "\n".join([table(rows), *([""] if lines else []), *lines])
 
 
-async def _find(crm: Crm, timeout_seconds: float) -> Finding:
+async def _find(crm: Crm, origin: str, timeout_seconds: float) -> Finding:
     if not isinstance(crm.client, Checks):
-        return Finding(crm=crm, error=UnsupportedError("The adapter of this vendor cannot check its credentials.", crm=crm.key))
+        return Finding(
+            crm=crm, origin=origin, error=UnsupportedError("The adapter of this vendor cannot check its credentials.", crm=crm.key)
+        )
     with recording() as recorder, deadline_scope(Deadline(time.monotonic() + timeout_seconds, time.monotonic)):
         try:
             checks = [*await crm.client.check()]
             mistake = await _mistake(crm, checks)
         except VendorError as error:
-            return Finding(crm=crm, error=error, calls=recorder.calls)
+            return Finding(crm=crm, origin=origin, error=error, calls=recorder.calls)
         except Exception as defect:  # noqa: BLE001  # of one Crm's adapter; the others are still to be told of
-            return Finding(crm=crm, error=contained(defect, crm=crm.key), calls=recorder.calls)
-    return Finding(crm=crm, checks=checks, mistake=mistake, calls=recorder.calls)
+            return Finding(crm=crm, origin=origin, error=contained(defect, crm=crm.key), calls=recorder.calls)
+    return Finding(crm=crm, origin=origin, checks=checks, mistake=mistake, calls=recorder.calls)
 
 
 async def _mistake(crm: Crm, checks: list[EntityCheck]) -> str | None:
@@ -134,5 +142,16 @@ def _about(entities: Sequence[str]) -> str:
     return f" ({', '.join(entities)})" if entities else ""
 
 
-def _told(error: VendorError) -> str:
-    return f"{error.message} ({error.code})"
+def _told(error: VendorError, origin: str) -> str:
+    """What an error says; where no answer came, with whom and why too, which the graph does not tell everybody."""
+    if not isinstance(error, UnavailableError):
+        return f"{error.message} ({error.code})"
+    failure = behind(error)
+    cause = failure.__cause__
+    if cause is None:
+        return f"{error.message} ({error.code}{'' if failure.status is None else f', status {failure.status}'})"
+    host = f"{cause.host}:{cause.port}" if isinstance(cause, aiohttp.ClientConnectorError) else urlsplit(origin).netloc
+    return (
+        f"The CRM {error.crm!r} cannot be reached at {host}: {network_reason(cause) or type(cause).__name__}. Check its address in the"
+        f" configuration, and `proxy` and `ca_file` if it needs them; if they are right, try again later. ({error.code})"
+    )

@@ -3,6 +3,8 @@
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,22 +18,24 @@ from server.config_crms import CrmSettings
 from server.config_money import MoneySettings, RateSettings
 from server.config_secrets import secret_fields
 from server.config_server import LIMITS, ServerSettings
+from vendors.changes import WATCHING, PollsOpportunities, Watching
 from vendors.errors import ConfigError
 from vendors.registry import Vendor, all_vendors
 
 _HEAD = """\
-# Configuration of crmgraph. What is commented out shows the default, or what a Crm needs.
-# `crmgraph check` tells whether every Crm can be reached, `crmgraph serve` serves the graph.
+# Configuration of crmgraph. What is commented out shows the default or an example; "" is for you to fill in, or to leave commented out
+# where it is not required.
+# `crmgraph check` tells whether every CRM can be reached, `crmgraph serve` serves the graph.
 #
 # A secret x is given as x_env, the name of an environment variable, or as x_file, the path of a file (relative to this one).
-# As x itself, the secret may stand here only when the Crm is on this machine, as a sandbox is."""
+# As x itself, the secret may stand here only when the CRM is on this machine, as a sandbox is."""
 
 _RATES = """\
 # Instead of a file, one day's exchange rates may stand here: how many units of each currency one unit of the base is worth.
 # [money.rates]"""
 
 _CHANGES: Final[Mapping[str, str]] = {
-    "enabled": "Whether Crms are watched; without it subscriptions have no events, and no webhooks are taken.",
+    "enabled": "Whether CRMs are watched; without it subscriptions have no events, and no webhooks are taken.",
     "retention_days": "How long events are kept, and so how old a client's cursor may be.",
     "most_waiting": "Number of events that wait in memory for one subscriber; one that is further behind reads the log.",
     "lag_seconds": "How long a subscriber may stay that far behind before its subscription is ended.",
@@ -50,7 +54,7 @@ def run(arguments: Namespace) -> int:
         raise ConfigError(f"{file}: exists already and is left as it is; name another file with --output") from None
     except OSError as error:
         raise ConfigError(f"{file}: cannot be written ({error.strerror})") from None
-    say(f"Wrote {file}. Uncomment a Crm in it, set its secrets in the environment, then run: crmgraph check --config {file}")
+    say(f"Wrote {file}. Uncomment a CRM in it, set its secrets in the environment, then run: crmgraph check --config {file}")
     return 0
 
 
@@ -63,7 +67,7 @@ def template() -> str:
         "\n".join(["[server.limits]", "# Limits of one operation or request.", *limits]),
         "\n".join(["[money]", *_lines(MoneySettings)]),
         "\n".join([_RATES, *_lines(RateSettings), '# USD = "1.0850"']),
-        "\n".join(["[changes]", "# How changes of opportunities are watched and kept; how often, each Crm says.", *_change_lines()]),
+        "\n".join(["[changes]", "# How changes of opportunities are watched and kept; how often, each CRM says.", *_change_lines()]),
         *(_crm(vendor) for vendor in all_vendors().values()),
     ]
     return "\n\n".join(blocks) + "\n"
@@ -71,11 +75,25 @@ def template() -> str:
 
 def _crm(vendor: Vendor) -> str:
     head = [
-        f"# {vendor.label}: the key after the dot is yours to choose; one vendor may have several Crms.",
+        f"# {vendor.label}: the key after the dot is yours to choose; one vendor may have several CRMs.",
         f"# [crms.{vendor.key}]",
         f"# vendor = {toml_value(vendor.key)}",
     ]
-    return "\n".join([*head, *_lines(vendor.settings, variables=vendor.key.upper()), *_lines(CrmSettings, but="vendor")])
+    common = _lines(CrmSettings, own=_common(vendor))
+    return "\n".join([*head, *_lines(vendor.settings, variables=vendor.key.upper()), *common])
+
+
+def _common(vendor: Vendor) -> Mapping[str, Any]:
+    """What settings of every CRM are by default for those of a vendor; None for those that have no place there."""
+    module = f"vendors.{vendor.key}.watching"
+    watching: Watching = WATCHING if find_spec(module) is None else import_module(module).WATCHING
+    return {
+        "vendor": None,
+        "label": vendor.label,
+        "poll_seconds": watching.poll_seconds if issubclass(vendor.client, PollsOpportunities) else None,
+        "sweep_seconds": watching.sweep_seconds,
+        "watch_calls_per_hour": watching.calls_per_hour,
+    }
 
 
 def _change_lines() -> Iterator[str]:
@@ -84,18 +102,19 @@ def _change_lines() -> Iterator[str]:
         yield f"# {field.name} = {toml_value(field.default)}"
 
 
-def _lines(settings: type[BaseModel], *, but: str = "", variables: str = "CRM") -> Iterator[str]:
-    """A comment and a commented-out line for each setting."""
+def _lines(settings: type[BaseModel], *, own: Mapping[str, Any] | None = None, variables: str = "CRM") -> Iterator[str]:
+    """A comment and a commented-out line for each setting, with the value of its own where it has one; none where that is None."""
+    own = own or {}
     secrets = secret_fields(settings)
     for name, field in settings.model_fields.items():
-        if name == but:
+        if name in own and own[name] is None:
             continue
         need = "Required. " if field.is_required() else ""
         yield f"#   {need}{field.description or ''}".rstrip()
         if name in secrets:
             yield f"# {name}_env = {toml_value(f'{variables}_{name.upper()}')}"
         else:
-            yield f"# {name} = {toml_value(_shown(field))}"
+            yield f"# {name} = {toml_value(own.get(name, _shown(field)))}"
 
 
 def _shown(field: FieldInfo) -> Any:

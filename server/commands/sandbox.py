@@ -47,7 +47,11 @@ async def _run(
     async with AsyncExitStack() as stack:
         running: list[RunningSandbox] = []
         for kind, port in zip(kinds, ports, strict=True):
-            sandbox = await _start(kind, options[kind.vendor], arguments.scale, port)
+            try:
+                sandbox = await start(kind, options=options[kind.vendor], scale=arguments.scale, port=port)
+            except OSError as error:
+                what = f"the sandbox of {kind.vendor} cannot listen at 127.0.0.1:{port} ({error.strerror})"
+                raise ConfigError(f"{what}; choose another {_port_option(arguments)}") from None
             stack.push_async_callback(sandbox.stop)
             if arguments.pace:
                 sandbox.app[LIFE].set_pace(arguments.pace)
@@ -78,13 +82,9 @@ def configuration(running: Sequence[RunningSandbox]) -> str:
     return "\n\n".join([_MARK, *tables]) + "\n"
 
 
-async def _start(kind: SandboxKind, options: Mapping[str, OptionValue], scale: int | None, port: int) -> RunningSandbox:
-    try:
-        return await start(kind, options=options, scale=scale, port=port)
-    except OSError as error:
-        raise ConfigError(
-            f"the sandbox of {kind.vendor} cannot listen at 127.0.0.1:{port} ({error.strerror}); choose another port"
-        ) from None
+def _port_option(arguments: Namespace) -> str:
+    """What chooses the ports; a parent process has options of its own, and names them."""
+    return "port" if arguments.end_with_input else "--port" if arguments.port_base is None else "--port-base"
 
 
 async def _set_when_input_ends(event: asyncio.Event) -> None:

@@ -4,6 +4,7 @@ import logging
 import os
 from argparse import Namespace
 
+from server.app import ENDPOINT
 from server.compose import create_server
 from server.config import load_config
 from server.http import GraphServer, listen, request_id, uvicorn_config
@@ -20,16 +21,17 @@ def run(arguments: Namespace) -> int:
     server = config.server
     configure_logging(level=server.log_level, form=server.log_format, secrets=config.secrets(), request_id=request_id)
     try:
-        listener = listen(server.host, server.port)
+        listener = listen(server.host, server.port, port_name="`port`" if arguments.port is None else "--port")
     except ConfigError as error:
-        raise ConfigError(f"server.host, server.port: {error}") from None
+        raise ConfigError(f"{'server.host, server.port' if arguments.port is None else '--port'}: {error}") from None
     with listener:
         port = listener.getsockname()[1]
         host = f"[{server.host}]" if ":" in server.host else server.host
-        log.info("the graph of %s is at http://%s:%d/graphql", ", ".join(config.crms), host, port)
+        address = f"http://{host}:{port}{ENDPOINT}"
         if server.workers > 1:
-            return serve_in_workers(config, listener)
+            return serve_in_workers(config, listener, address)
         app = create_server(config)
+        log.info("the graph of %s is at %s", ", ".join(config.crms), address)
         uvicorn = uvicorn_config(app, host=server.host, port=port)
         GraphServer(uvicorn, app.state.on_stop, tunes_gc=server.gc == "tuned").run(sockets=[listener])
     return 0

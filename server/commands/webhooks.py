@@ -31,7 +31,7 @@ def run(arguments: Namespace) -> int:
     configure_logging(level="error", secrets=config.secrets())  # what failed is told
     key: str = arguments.crm
     if key not in config.crms:
-        raise ConfigError(f"--crm: {arguments.config} has no Crm {key!r}; it has {', '.join(config.crms)}")
+        raise ConfigError(f"--crm: {arguments.config} has no CRM {key!r}; it has {', '.join(config.crms)}")
     url = None if arguments.url is None else webhook_url(arguments.url, key)
     if url is None and (arguments.action == "register" or (arguments.action == "remove" and arguments.id is None)):
         or_id = ", or --id which webhook" if arguments.action == "remove" else ""
@@ -84,7 +84,7 @@ def _registrar(crm: Crm) -> RegistersWebhooks:
     if isinstance(crm.client, RegistersWebhooks):
         return crm.client
     raise UnsupportedError(
-        f"{crm.vendor.label} cannot be told where to send what happens to opportunities; the Crm {crm.key!r} is polled instead.",
+        f"{crm.vendor.label} cannot be told where to send what happens to opportunities; the CRM {crm.key!r} is polled instead.",
         crm=crm.key,
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from server.http.media import JSON
 from server.http.refusal import RefusedError
@@ -28,11 +28,24 @@ def readyz(ready: Callable[[], bool]) -> Handler:
     return handler
 
 
-def http_error(_: Request, error: Exception) -> Response:
-    """Answer an address that does not exist, or a method it does not know."""
-    assert isinstance(error, HTTPException)
-    code = ErrorCode.NOT_FOUND if error.status_code == 404 else ErrorCode.BAD_USER_INPUT  # noqa: PLR2004
-    return RefusedError(error.status_code, f"{error.detail}.", code=code, headers=error.headers).response()
+def moved(to: str) -> Handler:
+    """Send whoever opens an address on to another one."""
+
+    async def handler(_: Request) -> Response:
+        return RedirectResponse(to)
+
+    return handler
+
+
+def http_error(graph: str) -> Callable[[Request, Exception], Response]:
+    """Make the answer to an address that does not exist, or a method it does not know; the path of the graph is named in it."""
+
+    def handler(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        code = ErrorCode.NOT_FOUND if error.status_code == 404 else ErrorCode.BAD_USER_INPUT  # noqa: PLR2004
+        return RefusedError(error.status_code, f"{error.detail}. The graph is at {graph}.", code=code, headers=error.headers).response()
+
+    return handler
 
 
 def server_error(_: Request, error: Exception) -> Response:

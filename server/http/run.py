@@ -30,18 +30,19 @@ _WEBSOCKET_MESSAGE_BYTES = 1024 * 1024
 _GC_THRESHOLDS = (200_000, 50, 100)
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, *, port_name: str = "`port`") -> socket.socket:
     """Open the socket to serve on.
 
     Args:
         host: Address or name to bind, such as `127.0.0.1` or `::1`.
         port: TCP port; 0 lets the system choose.
+        port_name: What the port is chosen with, for messages.
 
     Raises:
         ConfigError: The address cannot be had; the message says why and what to change.
     """
     if not 0 <= port <= _LARGEST_PORT:
-        raise ConfigError(f"Cannot listen on {host}:{port}: a `port` is a number from 0 to {_LARGEST_PORT}.")
+        raise ConfigError(f"Cannot listen on {host}:{port}: a {port_name} is a number from 0 to {_LARGEST_PORT}.")
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     except (OSError, UnicodeError) as error:
@@ -56,7 +57,7 @@ def listen(host: str, port: int) -> socket.socket:
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _TAKEN_WITHIN_MILLISECONDS)
     except OSError as error:
         listener.close()
-        raise ConfigError(f"Cannot listen on {host}:{port}: {_reason(error)}") from error
+        raise ConfigError(f"Cannot listen on {host}:{port}: {_reason(error, port_name)}") from error
     listener.setblocking(False)
     return listener
 
@@ -121,7 +122,7 @@ class GraphServer(uvicorn.Server):
 def tune_gc() -> None:
     """Let the garbage collector leave alone what the server is made of, and look less often at what requests make.
 
-    Modules and the schema are half a million objects that stay; it would go through all of them again and again.
+    Modules and the schema are some 140,000 objects that stay; it would go through all of them again and again.
     """
     gc.collect()
     gc.freeze()
@@ -129,13 +130,13 @@ def tune_gc() -> None:
     logger.info("the garbage collector leaves %d objects alone", gc.get_freeze_count())
 
 
-def _reason(error: OSError) -> str:
+def _reason(error: OSError, port_name: str) -> str:
     match error.errno:
         case errno.EADDRINUSE:
-            return "the port is in use. Please stop the program that uses it, or choose another `port`."
+            return f"the port is in use. Please stop the program that uses it, or choose another {port_name}."
         case errno.EACCES:
-            return "the system does not permit it. Please choose a `port` above 1023."
+            return f"the system does not permit it. Please choose a {port_name} above 1023."
         case errno.EADDRNOTAVAIL:
             return "this machine does not have the address. Please change `host`."
         case _:
-            return f"{error.strerror or 'the system refuses'}. Please change `host` or `port`."
+            return f"{error.strerror or 'the system refuses'}. Please change `host` or {port_name}."

@@ -1,17 +1,25 @@
 """The command line as people use it: real processes, their output and exit status."""
 
+import asyncio
 import signal
 import socket
 import tomllib
 from collections.abc import Generator, Sequence
 from pathlib import Path
+from time import monotonic
+from typing import Any
+from uuid import UUID
 
 import pytest
 
 from server.commands.toml import toml_lines
-from server.config import load_config
+from server.config import load_config, parse_config
+from server.config_secrets import secret_fields
+from server.crms import connect_crms, open_session
 from server.schema import SCHEMA_FILE, printed_schema
 from tests.server.command_line import crmgraph, lines_until, running
+from vendors.changes import PollsOpportunities
+from vendors.errors import ConfigError
 from vendors.registry import all_sandboxes, all_vendors
 
 SANDBOX_TOML = """
@@ -22,6 +30,16 @@ username = "u"
 integration_code = "c"
 secret = "s"
 """
+
+
+WATCHED = {"poll_seconds", "sweep_seconds", "watch_calls_per_hour"}
+
+
+def uncommented(file: Path) -> dict[str, Any]:
+    """A configuration of `init` with all of its settings."""
+    lines = file.read_text().splitlines()
+    settings = [line[2:] if line.startswith("# ") and (" = " in line or line.endswith("]")) else line for line in lines]
+    return tomllib.loads("\n".join(settings))
 
 
 @pytest.fixture
@@ -46,13 +64,22 @@ def test_the_version_is_told(tmp_path: Path) -> None:
     assert answer.stdout.startswith("crmgraph 0")
 
 
+@pytest.mark.parametrize("command", ["init", "serve", "demo", "sandbox", "check", "changes", "webhooks", "schema"])
+def test_a_crm_has_one_name_in_what_people_read(command: str, tmp_path: Path) -> None:
+    answer = crmgraph(command, "--help", folder=tmp_path)
+
+    assert "Crm" not in answer.stdout
+    assert answer.returncode == 0
+
+
 class TestInit:
     def test_it_writes_a_configuration_that_needs_but_a_crm(self, tmp_path: Path) -> None:
         written = crmgraph("init", folder=tmp_path)
         served = crmgraph("serve", folder=tmp_path)
 
         assert written.returncode == 0
-        assert served.stderr == "crmgraph: crms.toml has mistakes:\ncrms: configure at least one Crm, as a table [crms.<key>]\n"
+        assert "Crm" not in written.stdout + (tmp_path / "crms.toml").read_text()
+        assert served.stderr == "crmgraph: crms.toml has mistakes:\ncrms: configure at least one CRM, as a table [crms.<key>]\n"
 
     def test_it_never_overwrites(self, tmp_path: Path) -> None:
         (tmp_path / "mine.toml").write_text("mine")
@@ -66,15 +93,42 @@ class TestInit:
     def test_what_it_writes_has_every_setting_of_every_vendor(self, tmp_path: Path) -> None:
         crmgraph("init", folder=tmp_path)
 
-        lines = (tmp_path / "crms.toml").read_text().splitlines()
-        data = tomllib.loads(
-            "\n".join(line[2:] if line.startswith("# ") and (" = " in line or line.endswith("]")) else line for line in lines)
-        )
+        data = uncommented(tmp_path / "crms.toml")
 
         assert set(data["crms"]) == set(all_vendors())
         for key, vendor in all_vendors().items():
             names = {name.removesuffix("_env") if name.endswith("_env") else name for name in data["crms"][key]}
             assert set(vendor.settings.model_fields) <= names
+
+    async def test_what_it_writes_are_the_defaults_of_each_vendor_and_what_is_empty_says_so(self, tmp_path: Path) -> None:
+        crmgraph("init", folder=tmp_path)
+        tables = uncommented(tmp_path / "crms.toml")["crms"]
+        env = {value: str(UUID(int=7)) for table in tables.values() for name, value in table.items() if name.endswith("_env")}
+        env["CRM_PROXY"] = "http://127.0.0.1:9"
+
+        with pytest.raises(ConfigError) as caught:
+            parse_config({"crms": tables}, env, folder=tmp_path)
+        empty = {f"crms.{key}.{name}": name for key, table in tables.items() for name, value in table.items() if value == ""}
+        assert {line.partition(": is empty; ")[0] for line in str(caught.value).splitlines()} == empty.keys()
+        for key, vendor in all_vendors().items():
+            given = {
+                name: "https://crm.example" if name.endswith("url") else "x"
+                for name, field in vendor.settings.model_fields.items()
+                if field.is_required() and name not in secret_fields(vendor.settings)
+            }
+            tables[key] = {name: value for name, value in tables[key].items() if value != ""} | given
+        config = parse_config({"crms": tables}, env, folder=tmp_path)
+        bare = {key: {name: value for name, value in table.items() if name not in WATCHED} for key, table in tables.items()}
+        async with open_session() as session:
+            crms, by_default = (
+                connect_crms(each, session, clock=monotonic, sleep=asyncio.sleep, jitter=lambda: 0.5)
+                for each in (config, parse_config({"crms": bare}, env, folder=tmp_path))
+            )
+
+            assert {key: crm.watching for key, crm in crms.items()} == {key: crm.watching for key, crm in by_default.items()}
+            polled = {key for key, table in tables.items() if "poll_seconds" in table}
+            assert polled == {key for key, crm in crms.items() if isinstance(crm.client, PollsOpportunities)} != set(all_vendors())
+            assert {key: crm.label for key, crm in crms.items()} == {key: vendor.label for key, vendor in all_vendors().items()}
 
 
 class TestServe:
@@ -106,6 +160,29 @@ class TestServe:
         assert f"server.host, server.port: Cannot listen on 127.0.0.1:{busy_port}: the port is in use" in answer.stderr
         assert "Traceback" not in answer.stderr
 
+    def test_a_port_in_use_that_was_given_is_told_with_its_option(self, tmp_path: Path, busy_port: int) -> None:
+        (tmp_path / "crms.toml").write_text(SANDBOX_TOML)
+
+        answers = [crmgraph(command, "--port", busy_port, folder=tmp_path) for command in ("serve", "demo")]
+
+        assert [answer.returncode for answer in answers] == [2, 2]
+        assert all("the port is in use" in answer.stderr and "choose another --port." in answer.stderr for answer in answers)
+
+    @pytest.mark.parametrize(
+        "settings",
+        ['store_dir = "file/store"', 'store_dir = "file/store"\nworkers = 2', "workers = 7"],
+        ids=["store", "store of several processes", "workers"],
+    )
+    def test_an_address_is_told_only_where_somebody_will_answer(self, settings: str, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        (tmp_path / "crms.toml").write_text(f"[server]\nport = 0\n{settings}\n[changes]\nenabled = false\n{SANDBOX_TOML}")
+
+        answer = crmgraph("serve", folder=tmp_path)
+
+        assert answer.returncode == 2
+        assert answer.stderr.startswith("crmgraph: server.")
+        assert "http://" not in answer.stderr
+
     def test_a_public_address_is_refused_on_the_command_line_too(self, tmp_path: Path) -> None:
         (tmp_path / "crms.toml").write_text(SANDBOX_TOML)
 
@@ -118,11 +195,12 @@ class TestServe:
         (tmp_path / "crms.toml").write_text(SANDBOX_TOML)  # nobody listens at that Crm's address
 
         with running("serve", "--port", "0", folder=tmp_path) as process:
-            lines_until(process, "Application startup complete")
+            told = lines_until(process, "Application startup complete")
             process.send_signal(signal.SIGINT)
             rest = process.communicate(timeout=60)[0]
 
         assert process.returncode == 0
+        assert sum("the graph of service is at http://127.0.0.1:" in line for line in told) == 1
         assert "Traceback" not in rest
 
     @pytest.mark.parametrize(("settings", "is_tuned"), [("", True), ('[server]\ngc = "default"\n', False)])
@@ -178,10 +256,16 @@ class TestSandbox:
         assert (tmp_path / "crms.toml").read_text() == SANDBOX_TOML
 
     def test_a_port_in_use_is_status_2(self, tmp_path: Path, busy_port: int) -> None:
-        answer = crmgraph("sandbox", "autotask", "--port", busy_port, folder=tmp_path)
+        one = crmgraph("sandbox", "autotask", "--port", busy_port, folder=tmp_path)
+        all_of_them = crmgraph("sandbox", "--port-base", busy_port, folder=tmp_path)
+        of_a_demo = crmgraph("demo", "--port", "0", "--sandbox-port-base", busy_port, folder=tmp_path)
 
-        assert answer.returncode == 2
-        assert f"the sandbox of autotask cannot listen at 127.0.0.1:{busy_port}" in answer.stderr
+        assert [answer.returncode for answer in (one, all_of_them, of_a_demo)] == [2, 2, 2]
+        assert f"the sandbox of autotask cannot listen at 127.0.0.1:{busy_port}" in one.stderr
+        assert one.stderr.endswith("; choose another --port\n")
+        assert all_of_them.stderr.endswith("; choose another --port-base\n")
+        assert " --port" not in of_a_demo.stderr
+        assert "--sandbox-port-base chooses other ports" in of_a_demo.stderr
 
     @pytest.mark.parametrize(
         ("arguments", "message"),

@@ -285,6 +285,7 @@ async def test_what_cannot_be_asked_is_told_without_a_traceback(scene: Scene) ->
         unknown = await ended("--url", scene.url, "--crm", "nowhere")
         malformed = await ended("--url", scene.url, "--after", "nonsense")
         no_graph = await ended("--url", f"{scene.sandbox.base_url}/graphql")
+        other_path = await ended("--url", scene.url.replace("graphql", "nope"))
     async with scene.serving(enabled=False):
         unwatched = await ended("--url", scene.url)
     away = await ended("--follow", "--url", scene.url)
@@ -294,8 +295,10 @@ async def test_what_cannot_be_asked_is_told_without_a_traceback(scene: Scene) ->
     assert "There is no CRM 'nowhere'" in unknown[2]
     assert "no cursor of this stream" in malformed[2]
     assert "is no graph" in no_graph[2]
+    assert other_path[0] == 1
+    assert "/nope is no graph: it answered 404 with application/json; its address ends in /graphql" in other_path[2]
     assert "`enabled = false` in [changes]" in unwatched[2]
-    assert f"{scene.url} does not answer" in away[2]
+    assert f"{scene.url} does not answer (Connection refused); is the server running" in away[2]
     assert "--url: must be" in no_url[2]
     assert "Traceback" not in "".join(err for _, _, err in (unknown, malformed, no_graph, unwatched, away, no_url))
 

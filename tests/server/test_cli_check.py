@@ -56,6 +56,9 @@ DEFECTIVE = Vendor(
 PARTLY = Vendor(key="partly", label="Partly", settings=PartlySettings, client=PartlyClient, connect=PartlyClient, extensions={})
 
 
+BRIEFLY = 4.5  # too short to wait until an open circuit lets a call through again
+
+
 @asynccontextmanager
 async def _sandbox(vendor: str = "autotask") -> AsyncGenerator[RunningSandbox, None]:
     sandbox = await start(all_sandboxes()[vendor])
@@ -78,7 +81,7 @@ async def test_a_crm_that_works_is_reachable_and_accepted(vendor: str) -> None:
     async with _sandbox(vendor) as sandbox:
         heading, row = await _reported(_config(sandbox))
 
-    assert heading.split() == ["Crm", "Vendor", "Reachable", "Credentials", "Latency", "Entities"]
+    assert heading.split() == ["CRM", "Vendor", "Reachable", "Credentials", "Latency", "Entities"]
     assert row.split()[:4] == ["it", vendor, "yes", "accepted"]
     assert re.search(r" \d+ ms +ok: [^;]+$", row)
 
@@ -100,6 +103,32 @@ async def test_a_crm_that_is_away_is_not_reachable() -> None:
 
     assert lines[1].split()[:5] == ["it", "autotask", "no", "unknown", "-"]
     assert lines[3].endswith("(UNAVAILABLE)")
+
+
+@pytest.mark.parametrize("vendor", sorted(all_vendors()))
+async def test_why_there_is_no_connection_is_told_with_the_host(vendor: str) -> None:
+    async with _sandbox(vendor) as sandbox:
+        host = sandbox.base_url.removeprefix("http://").partition("/")[0]
+        (url,) = [name for name in sandbox.settings if name in {"base_url", "zone_url", "portal_url", "service_url"}]
+        secure = str(sandbox.settings[url]).replace("http://", "https://")
+        plain = await _reported(_config(sandbox, **{url: secure}), timeout_seconds=BRIEFLY)
+        config = _config(sandbox)
+    closed = await _reported(config, timeout_seconds=BRIEFLY)
+
+    advice = "Check its address in the configuration, and `proxy` and `ca_file` if it needs them; if they are right, try again later."
+    assert len(closed) == len(plain) == 4, "all entities fail for the same reason"
+    assert closed[3].endswith(f": The CRM 'it' cannot be reached at {host}: Connection refused. {advice} (UNAVAILABLE)")
+    assert f": The CRM 'it' cannot be reached at {host}: TLS: " in plain[3]
+    assert plain[3].endswith(f". {advice} (UNAVAILABLE)")
+
+
+async def test_an_answer_that_tells_of_an_outage_is_told_with_its_status() -> None:
+    async with _sandbox("pipeliner") as sandbox:
+        sandbox.control.faults.append(Fault(kind="status", status=503))
+        lines = await _reported(_config(sandbox), timeout_seconds=BRIEFLY)
+
+    assert lines[1].split()[2] == "yes"
+    assert lines[3].endswith("; try again later. (UNAVAILABLE, status 503)")
 
 
 async def test_a_crm_that_does_not_answer_is_given_up_at_the_deadline() -> None:

@@ -151,7 +151,7 @@ async def test_what_cannot_be_done_is_told(desk: Desk) -> None:
     assert "crms.service: " in without.err
     assert "is polled instead. (NOT_SUPPORTED)" in without.err
     assert unknown.status == 2
-    assert "has no Crm 'nowhere'; it has dach, service" in unknown.err
+    assert "has no CRM 'nowhere'; it has dach, service" in unknown.err
     assert open_to_all.status == 2
     assert "--url: must begin with https://" in open_to_all.err
     assert (nowhere.status, unnamed.status) == (2, 2)

@@ -9,8 +9,9 @@ import pytest
 from pydantic import Field, SecretStr
 
 from server.config import Config, load_config, parse_config
+from server.config_secrets import secret_fields
 from vendors.errors import ConfigError
-from vendors.registry import Link, Vendor, VendorSettings
+from vendors.registry import Link, Vendor, VendorSettings, all_vendors
 
 HERE = Path(__file__).parent
 
@@ -21,6 +22,9 @@ class ShopSettings(VendorSettings):
     token: SecretStr = Field(description="Token of the user.")
     hook_secret: SecretStr | None = None
     pages: int = Field(default=10, ge=1, le=50)
+    word: str = Field(default="x", pattern=r"\S", description="A word.")
+    code: str = Field(default="123", pattern=r"^\d{3}$", description="Three digits.")
+    head: str = Field(default="x", pattern=r"^[!-~]([ -~]*[!-~])?$")
 
     @property
     def origin(self) -> str:
@@ -152,14 +156,27 @@ def test_loopback_needs_no_permission(host: str) -> None:
         ({"vendor": 3}, "crms.main.vendor: unknown; name one of shop"),
         ({"vendor": None}, "crms.main.vendor: is missing; name one of shop"),
         ({"base_url": None}, "crms.main.base_url: is missing. Where the shop is."),
-        ({"base_url": "shop.example"}, "crms.main.base_url: must match ^https?://. Where the shop is."),
-        ({"user": ""}, "crms.main.user: must have 1 or more characters. Who asks."),
+        ({"base_url": "shop.example"}, "crms.main.base_url: must be a URL that begins with https:// or http://. Where the shop is."),
+        ({"user": ""}, "crms.main.user: is empty; give a value. Who asks."),
+        ({"token_env": None, "token": ""}, "crms.main.token: is empty; name an environment variable in token_env, or a file in token_file"),
+        ({"word": " "}, "crms.main.word: must not be blank. A word."),
+        ({"word": ""}, "crms.main.word: is empty; give a value, or remove the line. A word."),
+        ({"code": "x1"}, "crms.main.code: does not have the form that it needs. Three digits."),
+        (
+            {"head": "ä"},
+            "crms.main.head: goes into an HTTP header, which carries Latin letters, digits and signs, and no blank at either end",
+        ),
         ({"user": 7}, "crms.main.user: must be text, in quotes. Who asks."),
         ({"pages": 51}, "crms.main.pages: must be at most 50"),
         ({"pages": "many"}, "crms.main.pages: must be a whole number"),
         ({"usr": "x"}, "crms.main.usr: unknown; did you mean user?"),
+        ({"tokn": "x"}, "crms.main.tokn: unknown; did you mean token_env?"),
+        ({"tokn_file": "x"}, "crms.main.tokn_file: unknown; did you mean token_file?"),
         ({"zzz": "x"}, "crms.main.zzz: unknown; the settings here are vendor, label, proxy, proxy_env, proxy_file, ca_file,"),
-        ({"label": ""}, "crms.main.label: must have 1 or more characters."),
+        ({"label": ""}, "crms.main.label: is empty; give a value, or remove the line."),
+        ({"correlation_field": ""}, "crms.main.correlation_field: is empty; give a value, or remove the line."),
+        ({"poll_seconds": ""}, "crms.main.poll_seconds: is empty; give a value, or remove the line."),
+        ({"ca_file": ""}, "crms.main.ca_file: is empty; give a value, or remove the line."),
         ({"table_ttl_seconds": 0}, "crms.main.table_ttl_seconds: must be more than 0."),
         ({"cache_ttl_seconds": -1}, "crms.main.cache_ttl_seconds: must be at least 0."),
         ({"ca_file": "absent.pem"}, "crms.main.ca_file: the file that it names cannot be read as certificates in PEM form"),
@@ -191,8 +208,19 @@ def test_a_crm_is_a_table() -> None:
 def test_there_is_at_least_one_crm(crms: object) -> None:
     data = {} if crms is None else {"crms": crms}
 
-    with pytest.raises(ConfigError, match=r"^crms: configure at least one Crm"):
+    with pytest.raises(ConfigError, match=r"^crms: configure at least one CRM"):
         parse_config(data, {}, folder=HERE)
+
+
+@pytest.mark.parametrize("vendor", all_vendors().values(), ids=lambda vendor: vendor.key)
+def test_no_mistake_shows_a_pattern(vendor: Vendor) -> None:
+    fields = vendor.settings.model_fields
+    table = {"vendor": vendor.key, **dict.fromkeys(fields.keys() - secret_fields(vendor.settings), " ?? ")}
+
+    with pytest.raises(ConfigError) as caught:
+        parse_config({"crms": {"main": table}}, {}, folder=HERE)
+
+    assert not [sign for sign in ("^", "$", "\\", "[A-Z") if sign in str(caught.value)]
 
 
 def test_all_mistakes_are_told_at_once() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
@@ -12,8 +12,9 @@ from aiohttp import web
 from server.config import Config, parse_config
 from server.crms import connect_crms, open_session
 from vendors.capabilities import Checks
+from vendors.errors import VendorError
 from vendors.registry import all_sandboxes, all_vendors
-from vendors.sandbox import RunningSandbox, start
+from vendors.sandbox import Fault, RunningSandbox, start
 
 
 async def _no_pause(seconds: float) -> None:
@@ -85,6 +86,28 @@ async def test_a_crm_keeps_what_it_reads_for_as_long_as_its_settings_say() -> No
         assert keeping.cache.take("Contact", ["1"], wish=None, max_age=60).age == 7
         seconds += 1
         assert not keeping.cache.take("Contact", ["1"], wish=None, max_age=60).records
+
+
+@pytest.mark.parametrize("vendor", sorted(all_vendors()))
+async def test_that_a_crm_is_away_and_back_is_logged_once_each(vendor: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "vendors.health")
+    now = 1_000.0
+    async with _started(vendor) as sandbox, open_session() as session:
+        (crm,) = connect_crms(_config(sandbox), session, clock=lambda: now, sleep=_no_pause, jitter=lambda: 0.5).values()
+        assert isinstance(crm.client, Checks)
+        sandbox.control.faults.append(Fault(kind="status", status=503))
+        with suppress(VendorError):
+            await crm.client.check()
+        sandbox.control.faults.clear()
+        now += 60
+        await crm.client.check()
+        await crm.client.check()
+
+    told = [record.getMessage() for record in caplog.records if record.name == "vendors.health"]
+    assert [message.partition(":")[0] for message in told] == [
+        f"CRM '{crm.key}' is not usable",
+        f"CRM '{crm.key}' answers again",
+    ]
 
 
 @asynccontextmanager

@@ -237,6 +237,21 @@ async def test_health_and_readiness_answer_in_json() -> None:
     assert (missing.status, missing.codes) == (404, ["NOT_FOUND"])
 
 
+async def test_who_opens_the_server_itself_is_sent_to_the_page_or_told_where_the_graph_is() -> None:
+    async with serving() as server:
+        sent = await server.get("/", headers={"accept": BROWSER}, allow_redirects=False)
+        page = await server.get("/", headers={"accept": BROWSER})
+        posted = await server.http.post(f"http://{server.host}:{server.port}/", json={"query": "{__typename}"})
+        refused = await posted.json()
+    async with serving(HttpSettings(graphiql=False)) as plain:
+        told = await plain.get("/", headers={"accept": BROWSER})
+
+    assert (sent.status, sent.headers["location"]) == (307, "/graphql")
+    assert page.headers["content-type"].startswith("text/html")
+    assert (posted.status, refused["errors"][0]["message"]) == (405, "Method Not Allowed. The graph is at /graphql.")
+    assert (told.status, told.messages, told.codes) == (404, ["Not Found. The graph is at /graphql."], ["NOT_FOUND"])
+
+
 async def test_a_slash_at_the_end_makes_no_difference_to_the_graph_and_redirects_nobody() -> None:
     async with serving() as server:
         async with server.http.post(server.url + "/", json={"query": "{__typename}"}, allow_redirects=False) as response:

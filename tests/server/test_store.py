@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from server.changes.store import ChangeStore
 from server.config import parse_config
 from server.config_server import ServerSettings
 from server.cursors import SignedCursors
+from server.ledger import SqliteLedger
 from server.store import kept_cursor_key, opened_store
 from vendors.errors import ConfigError
 
@@ -28,12 +30,18 @@ def test_a_cursor_is_taken_after_a_restart(tmp_path: Path) -> None:
     opened.close()
 
 
-def test_the_key_is_for_its_owner_alone(tmp_path: Path) -> None:
+def test_all_that_is_kept_is_for_its_owner_alone(tmp_path: Path) -> None:
     opened = opened_store(tmp_path / "store")
     store = opened.path
     kept_cursor_key(store)
+    ledger = SqliteLedger(store, process="one", days=30)
+    log = ChangeStore(store)
 
-    assert stat.S_IMODE((store / "cursor.key").stat().st_mode) == 0o600
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in store.iterdir()}
+    ledger.close()
+    log.close()
+    assert {"lock", "cursor.key", "ledger.sqlite3", "ledger.sqlite3-wal", "changes.sqlite3"} <= modes.keys()
+    assert set(modes.values()) == {0o600}
     assert stat.S_IMODE(store.stat().st_mode) == 0o700
     opened.close()
 

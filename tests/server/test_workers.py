@@ -131,7 +131,7 @@ def test_more_processes_than_a_crm_lets_calls_run_at_once_do_not_start(tmp_path:
     served = crmgraph("serve", "--port", "0", folder=tmp_path)
 
     assert served.returncode == 2
-    assert "server.workers: 7 are too many for the Crm 'dach': it lets 6 calls run at once" in served.stderr
+    assert "server.workers: 7 are too many for the CRM 'dach': it lets 6 calls run at once" in served.stderr
 
 
 def test_what_processes_may_ask_is_together_what_one_may() -> None:

@@ -253,7 +253,7 @@ class TestAPauseTheVendorAsksFor:
         assert error.message == "The CRM 'main' takes no more calls for now; try again in 60 s."
         assert lines(caplog) == [
             "WARNING CRM 'main' is not usable: RATE_LIMITED (deals.list): it asks for a pause of 3600 s",
-            "INFO CRM 'main' answers again",
+            "WARNING CRM 'main' answers again",
         ]
 
 
@@ -277,7 +277,7 @@ class TestTheLogOfACrm:
             for _ in range(3):
                 await it.ask()
 
-        assert lines(caplog) == [f"WARNING {line}", "INFO CRM 'main' answers again"]
+        assert lines(caplog) == [f"WARNING {line}", "WARNING CRM 'main' answers again"]
 
     async def test_tells_once_what_it_refuses_while_the_rest_works(self, caplog: pytest.LogCaptureFixture) -> None:
         people = Request(operation="people.list", path="people")
@@ -354,7 +354,7 @@ class TestA404:
         assert error.status == HTTPStatus.NOT_FOUND
         assert error.message == (
             "The CRM 'main' answered deals.list with 404: there is nothing at that address. "
-            "Mend the Crm's URL, space or version in the configuration."
+            "Mend the CRM's URL, space or version in the configuration."
         )
         assert it.http.health.error is not None
         assert lines(caplog) == ["WARNING CRM 'main' refuses deals.list: REJECTED (status 404)"]

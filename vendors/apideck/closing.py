@@ -34,7 +34,7 @@ def closing_draft(
     draft.put("title", current.title, ("title",))
     word = words.get(values.status)
     if word is None:
-        message = f"Configure the connector's word for it as `{values.status.value}_status` of this Crm; without it this cannot be done."
+        message = f"Configure the connector's word for it as `{values.status.value}_status` of this CRM; without it this cannot be done."
         draft.refuse(("status",), RuleCode.NOT_SUPPORTED, message)
     else:
         draft.put("status", word, ("status",))

@@ -25,7 +25,7 @@ class ApideckPassThroughInput:
     """What to hand on to the connector beyond the unified fields."""
 
     # Source: Apideck CRM API, schema PassThroughBody.
-    service_id: Maybe[str] = described("The connector that it is for; the Crm's own when left out.", default=UNSET)
+    service_id: Maybe[str] = described("The connector that it is for; the CRM's own when left out.", default=UNSET)
     operation_id: Maybe[str] = described("The downstream request that it is for, where there are several.", default=UNSET)
     extend_object: Maybe[Any] = described("A JSON object whose properties are added to the downstream request.", default=UNSET)
     extend_paths: Maybe[tuple[ApideckExtendPathInput, ...]] = described("Values for places of the downstream request.", default=UNSET)

@@ -205,7 +205,7 @@ class Writing:
 
     def _at_no_address(self, request: Request, error: NotFoundError) -> RejectedRequestError:
         """The error of a create that a 404 answers: there is no record yet that could be missing."""
-        message = f"The CRM {self._crm!r} answered {request.operation} with 404: mend the Crm's URL in the configuration."
+        message = f"The CRM {self._crm!r} answered {request.operation} with 404: mend the CRM's URL in the configuration."
         return RejectedRequestError(message, crm=self._crm, operation=request.operation, status=error.status, vendor_code=error.vendor_code)
 
 

@@ -60,7 +60,7 @@ def contact_draft_of(values: ContactValues, fields: Picklists, *, has_account: b
     if not isinstance(values.account_id, str):
         draft.refuse(("account_id",), RuleCode.REQUIRED, "Give an account: a contact of Autotask belongs to one.")
     elif not has_account:
-        draft.refuse(("account_id",), RuleCode.INVALID_REFERENCE, "Give the id of an account of this Crm.")
+        draft.refuse(("account_id",), RuleCode.INVALID_REFERENCE, "Give the id of an account of this CRM.")
     else:
         draft.reference("companyID", values.account_id, ("account_id",))
     if isinstance(values.owner_id, str):
@@ -82,7 +82,7 @@ def _miss(draft: Draft, paths: Mapping[str, Path]) -> None:
     told = {violation.path for violation in draft.violations}
     for name, path in paths.items():
         if name in draft.mandatory and name not in draft.body and path not in told:
-            what = "Give a value: Autotask needs it." if path else "Set `company_type` in the Crm's settings: Autotask has no default type."
+            what = "Give a value: Autotask needs it." if path else "Set `company_type` in the CRM's settings: Autotask has no default type."
             draft.refuse(path, RuleCode.REQUIRED, what)
 
 

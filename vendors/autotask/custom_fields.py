@@ -38,7 +38,7 @@ def put_custom_fields(draft: Draft, given: Mapping[str, Any], definitions: Mappi
         path: Path = ("custom_fields", key)
         definition = definitions.get(key)
         if definition is None:
-            draft.refuse(path, RuleCode.INVALID_REFERENCE, "Give the key of a custom field that opportunities of this Crm have.")
+            draft.refuse(path, RuleCode.INVALID_REFERENCE, "Give the key of a custom field that opportunities of this CRM have.")
             continue
         text = None if value is None else text_of(definition.type, value)
         limit = definition.max_length

@@ -61,12 +61,12 @@ def parties_of(values: OpportunityValues, current: Opportunity | None) -> Partie
 
 
 def put_account(draft: Draft, parties: Parties, companies: Mapping[str, wire.Company]) -> None:
-    """A company of this Crm."""
+    """A company of this CRM."""
     draft.reference("companyID", parties.account_id, parties.account_path)
     account_id = draft.body.get("companyID")
     if account_id is not None and str(account_id) not in companies:
         del draft.body["companyID"]
-        draft.refuse(parties.account_path, RuleCode.INVALID_REFERENCE, "Give the id of an account of this Crm.")
+        draft.refuse(parties.account_path, RuleCode.INVALID_REFERENCE, "Give the id of an account of this CRM.")
 
 
 def put_contact(draft: Draft, parties: Parties, companies: Mapping[str, wire.Company], contacts: Mapping[str, wire.Contact]) -> None:
@@ -76,7 +76,7 @@ def put_contact(draft: Draft, parties: Parties, companies: Mapping[str, wire.Com
     if isinstance(parties.contact_id, str) and "contactID" in draft.body:
         contact = contacts.get(parties.contact_id)
         if contact is None:
-            draft.refuse(parties.contact_path, RuleCode.INVALID_REFERENCE, "Give the id of a contact of this Crm.")
+            draft.refuse(parties.contact_path, RuleCode.INVALID_REFERENCE, "Give the id of a contact of this CRM.")
         elif contact.isActive is False:
             draft.refuse(parties.contact_path, RuleCode.INVALID_REFERENCE, "Give a contact who is active.")
         elif company is not None and not _belongs(contact, company):

@@ -151,7 +151,7 @@ def put_owner(draft: Draft, name: str, owner_id: Maybe[str], users: Users, kept:
     if not isinstance(owner_id, str) or (kept is not None and kept.local_id == owner_id):
         draft.reference(name, owner_id, path)
     elif owner is None:
-        draft.refuse(path, RuleCode.INVALID_REFERENCE, "Give the id of a user of this Crm.")
+        draft.refuse(path, RuleCode.INVALID_REFERENCE, "Give the id of a user of this CRM.")
     elif owner.is_active is False:
         draft.refuse(path, RuleCode.INVALID_REFERENCE, "Give a user who is active.")
     elif owner_id == users.own_id:
@@ -177,9 +177,9 @@ def _nulls(values: Any) -> dict[str, Any]:
 
 def _put_place(draft: Draft, values: OpportunityValues, known: Known, current: Opportunity | None) -> None:
     if isinstance(values.pipeline_id, str) and values.pipeline_id != PIPELINE_ID:
-        draft.refuse(("pipeline_id",), RuleCode.INVALID_REFERENCE, "Leave the pipeline out: this Crm has only one.")
+        draft.refuse(("pipeline_id",), RuleCode.INVALID_REFERENCE, "Leave the pipeline out: this CRM has only one.")
     elif values.pipeline_id is None:
-        draft.refuse(("pipeline_id",), RuleCode.REQUIRED, "Leave the pipeline out: an opportunity of this Crm is always in its only one.")
+        draft.refuse(("pipeline_id",), RuleCode.REQUIRED, "Leave the pipeline out: an opportunity of this CRM is always in its only one.")
     kept = current.stage_ref.local_id if current is not None and current.stage_ref is not None else None
     draft.choice("stage", values.stage_id, ("stage_id",), picklists=known.picklists, kept=kept)
 

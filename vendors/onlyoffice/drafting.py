@@ -142,7 +142,7 @@ def demand(body: Body, known: Known, rules: Rules, *, is_new: bool) -> None:
     if not body.get("bidCurrencyAbbr") and ("amount", "currency") not in broken:
         if known.base_currency is None:
             rules.breaks(
-                ("amount", "currency"), RuleCode.REQUIRED, "Give an amount with its currency; the Crm has no base currency to take instead."
+                ("amount", "currency"), RuleCode.REQUIRED, "Give an amount with its currency; the CRM has no base currency to take instead."
             )
         else:
             body["bidCurrencyAbbr"] = known.base_currency

@@ -55,7 +55,7 @@ def _close(  # noqa: PLR0917  # all of them are different
     stage = next((stage for stage in _of_pipeline(current, known.pipelines.stages) if stage.local_id in stage_ids), None)
     if stage is None:
         setting = f"{status.value}_stage_id"
-        message = f"Add the stage of this pipeline to `{setting}` in the Crm's settings; it names none that is in use there."
+        message = f"Add the stage of this pipeline to `{setting}` in the CRM's settings; it names none that is in use there."
         draft.refuse(("status",), RuleCode.NOT_SUPPORTED, message)
     else:
         draft.put("step_id", stage.local_id, ("status",))

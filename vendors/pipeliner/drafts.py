@@ -147,7 +147,7 @@ def _put_owner(draft: Draft, owner_id: Maybe[str], known: Known, *, is_new: bool
     elif isinstance(owner_id, str) and (current is None or owner_id != current.local_id):
         user = known.users.get(owner_id)
         if user is None or user.is_active is False:
-            draft.refuse(path, RuleCode.INVALID_REFERENCE, f"There is no active user {shown(owner_id)}; choose one of the Crm's users.")
+            draft.refuse(path, RuleCode.INVALID_REFERENCE, f"There is no active user {shown(owner_id)}; choose one of the CRM's users.")
         else:
             draft.put("owner_id", owner_id, path)
 
@@ -166,12 +166,12 @@ def _put_stage(draft: Draft, values: OpportunityValues, known: Known, current: O
     stage_id, pipeline_id = values.stage_id, values.pipeline_id
     here = None if current is None or current.pipeline_ref is None else current.pipeline_ref.local_id
     if stage_id is None or (stage_id is UNSET and current is None):
-        draft.refuse(path, RuleCode.REQUIRED, "Name a stage of one of the Crm's pipelines.")
+        draft.refuse(path, RuleCode.REQUIRED, "Name a stage of one of the CRM's pipelines.")
     elif isinstance(stage_id, str):
         stage = known.pipelines.stages.get(stage_id)
         is_there = current is not None and current.stage_ref is not None and current.stage_ref.local_id == stage_id
         if stage is None or (stage.is_archived and not is_there):
-            message = f"There is no stage {shown(stage_id)} in use; choose one of the Crm's pipelines."
+            message = f"There is no stage {shown(stage_id)} in use; choose one of the CRM's pipelines."
             draft.refuse(path, RuleCode.INVALID_REFERENCE, message)
             here = None
         else:

@@ -108,7 +108,7 @@ class Writing:
     async def plan_close(self, current: Opportunity, values: StatusValues) -> WritePlan:
         if values.status not in self.closable():
             draft = Draft()
-            message = "Name the stages that win and lose a deal in the Crm's settings `won_stage_id` and `lost_stage_id`."
+            message = "Name the stages that win and lose a deal in the CRM's settings `won_stage_id` and `lost_stage_id`."
             draft.refuse(("status",), RuleCode.NOT_SUPPORTED, message)
             return self._plan(draft, (), current.local_id, _OPPORTUNITY)
         stages = frozenset(self._closing.of(values.status))
@@ -262,5 +262,5 @@ def _left_undone(path: Path) -> Violation:
 
 
 def _not_so(status: OpportunityStatus) -> Violation:
-    message = f"The stage and the date were written, but the vendor does not count the deal as {status.value}; mend the Crm's settings."
+    message = f"The stage and the date were written, but the vendor does not count the deal as {status.value}; mend the CRM's settings."
     return Violation(path=("status",), code=RuleCode.PARTLY_DONE, message=message)

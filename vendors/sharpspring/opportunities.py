@@ -97,7 +97,7 @@ def _draft_amount(draft: Draft, amount: Maybe[Money], currency: str | None) -> N
     draft.number(("amount", "amount"), "amount", amount.amount)
     # Not documented: the currency; the API does not tell it, and takes none.
     if amount.currency not in (None, currency):
-        wish = f"Give the amount in {currency}, the currency of this Crm" if currency else "Leave the currency out, or set the Crm's"
+        wish = f"Give the amount in {currency}, the currency of this CRM" if currency else "Leave the currency out, or set the CRM's"
         draft.refuse(("amount", "currency"), RuleCode.CURRENCY_NOT_SUPPORTED, f"{wish}; the vendor knows no other.")
 
 
@@ -171,7 +171,7 @@ def _rule(name: str) -> FieldRule:
 
 
 _NOTES: Final = {
-    "amount": f"At most {MAX_DIGITS} digits, in the currency of the Crm.",
+    "amount": f"At most {MAX_DIGITS} digits, in the currency of the CRM.",
     "probability_percent": "From 0 to 100; left out, the vendor may take the stage's.",
     "expected_close_date": "The day of the close when the opportunity is created as closed.",
     "pipeline_id": "Only held against the stage's pipeline.",

@@ -124,6 +124,10 @@ async def test_who_takes_no_webhooks_says_nothing_else(tmp_path: Path) -> None:
         answers = [await to.post(crm, b"{}") for crm in ("service", "unknown")]
         assert [status for status, _ in answers] == [404, 404]
         assert answers[0][1] == answers[1][1]
+        assert answers[0][1]["errors"][0]["message"] == (
+            "No webhooks are taken here: the CRM is unknown, its vendor has none, its settings do not hold what they are signed with,"
+            " or `changes.enabled` is false."
+        )
         async with to.session.get(f"{to.origin}/webhooks/service") as answer:
             assert answer.status == 405
 

@@ -258,7 +258,7 @@ async def test_a_create_at_a_wrong_address_misses_no_record() -> None:
     async with scripted(lambda _path, _query: refusal(404, "EntityNotFoundError"), service_id="hubspot") as (_, client):
         plan = await client.plan_create(VALUES)
 
-        with pytest.raises(RejectedRequestError, match="mend the Crm's URL") as caught:
+        with pytest.raises(RejectedRequestError, match="mend the CRM's URL") as caught:
             await plan.execute()
     assert (caught.value.status, caught.value.operation) == (404, "opportunitiesAdd")
 
