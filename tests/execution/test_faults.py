@@ -185,6 +185,26 @@ async def test_what_only_looks_like_a_ref_is_an_error_as_always(bench: Bench) ->
     assert way is Way.REPEATED
 
 
+async def test_an_error_in_the_place_of_a_listed_record_stays_in_its_list(bench: Bench) -> None:
+    """What a list read is at hand for relations; what is no record there must not fail them."""
+
+    def make(crm: Crm) -> Reply:
+        async def reply(asked: str, found: Found) -> Found:
+            if asked == "list opportunities":
+                for _ in range(20):  # the accounts are listed before an opportunity's is asked for
+                    await asyncio.sleep(0)
+            return one_error(found) if (crm.key, asked) == ("a", "list accounts") else found
+
+        return reply
+
+    bench.reply = make
+    ours, _ = await bench.same(
+        "{ accounts(first: 12) { pageInfo { hasNextPage } } opportunities(first: 12) { nodes { account { name } } } }"
+    )
+    assert not ours.errors
+    assert b"null" not in ours.data
+
+
 async def test_an_unusual_amount_is_no_fault(bench: Bench) -> None:
     bench.reply = spoiling("a", "list opportunities", of_one(amount=Money(amount=Decimal("1E+5"))))
 
