@@ -13,7 +13,7 @@ from resolvers.errors import ScanBudgetError
 from resolvers.listing.kinds import Kind
 from resolvers.listing.order import Measures, Order, tie
 from resolvers.listing.plan import Plan
-from vendors.calls import recording
+from vendors.calls import Warned, recording
 from vendors.capabilities import PageRequest
 from vendors.query import Condition
 from vendors.registry import Crm
@@ -45,6 +45,7 @@ class Index:
         fetched_at: When the scan began, for people.
         dropped: Number of rows that could not be read and are missing.
         pages: Number of pages that the scan took.
+        warnings: What was odd in the data, for whoever uses it.
     """
 
     crm: str
@@ -53,6 +54,7 @@ class Index:
     fetched_at: datetime
     dropped: int = 0
     pages: int = 0
+    warnings: Sequence[Warned] = ()
     ranks: dict[str, int] = field(init=False)
     _orders: dict[Any, "array[int]"] = field(default_factory=dict[Any, "array[int]"], init=False)
 
@@ -172,4 +174,5 @@ async def filled(context: "Context", crm: Crm, kind: Kind[Any], key: IndexKey, c
         fetched_at=fetched_at,
         dropped=dropped,
         pages=pages,
+        warnings=tuple(recorder.warnings),
     )

@@ -21,7 +21,7 @@ from resolvers.listing.source import Source, Strategy, labels
 from resolvers.listing.trail import Part
 from resolvers.loaders.pipelines import pipelines_of
 from resolvers.types.enums import Consistency
-from vendors.calls import CallWithheldError
+from vendors.calls import CallWithheldError, warn_again
 from vendors.errors import VendorError
 from vendors.model import Record
 from vendors.registry import Crm
@@ -216,6 +216,7 @@ class Preparation(Generic[R]):
             part.source.pages += part.index.pages
         else:
             part.source.cache_hits += 1
+        warn_again(part.index.warnings)
         return part.index
 
     def _noted(self, source: Source) -> AbstractContextManager[None]:

@@ -21,7 +21,7 @@ from resolvers.summary.group_keys import COLUMNS, GroupKey, reader
 from resolvers.summary.tally import DIGITS, Tallies, Tally
 from resolvers.types.enums import Consistency, CountOrigin, SourceState
 from resolvers.types.filters import OpportunityFilter
-from vendors.calls import Deadline, current_deadline, deadline_scope
+from vendors.calls import Deadline, current_deadline, deadline_scope, warn_again
 from vendors.errors import VendorError
 from vendors.model import Ref
 from vendors.registry import Crm
@@ -112,6 +112,7 @@ async def _tallied(request: Request, source: Source, moment: Moment) -> Tallies:
         source.rows_scanned = len(index.entries)
     else:
         source.cache_hits = 1
+    warn_again(index.warnings)
     source.read_from(index.fetched_at, context.utc_now())
     tallies = await _tallies(plan, index.entries, request)
     source.rows = sum(tally.count for tally in tallies.values())

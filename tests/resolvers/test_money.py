@@ -105,6 +105,26 @@ async def test_a_warning_about_a_record_by_id_has_no_path() -> None:
     assert [warned["path"] for warned in (result.extensions or {})["warnings"]] == [None]
 
 
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("{ opportunities(first: 1, orderBy: [{ field: TITLE }]) { nodes { title } } }", ["opportunities"]),
+        ("{ opportunities(last: 1) { nodes { title } totalCount } }", ["opportunities"]),
+        ("{ opportunitySummary { weightedTotals { amount } } }", ["opportunitySummary"]),
+    ],
+)
+async def test_whoever_uses_what_was_scanned_is_warned_of_it(text: str, path: list[str]) -> None:
+    async with autotask_graph(service=3) as graph:
+        table = graph.table("service", "Opportunities")
+        table.rows[table.ids[1]].update(probability=140, status=ACTIVE, title="M")
+        await graph.answer(text)
+
+        again = await graph.answer(text)
+
+    assert again.errors is None
+    assert [(warned["crm"], warned["path"]) for warned in (again.extensions or {})["warnings"]] == [("service", path)]
+
+
 async def test_at_most_twenty_warnings_are_told() -> None:
     async with autotask_graph(service=30) as graph:
         for row in graph.table("service", "Opportunities").rows.values():
