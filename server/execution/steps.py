@@ -212,9 +212,14 @@ class RelationStep(Step):
         if self.plan.links and Unread in set(map(type, keys)):
             links = run.executor.context_value.loaders.links_by_opportunity
             for position, (key, record) in enumerate(zip(keys, objects, strict=True), begin):
-                if key is UNREAD:
-                    run.wait(Arrival(self, level, column, position, record, links.load(record)))
-            keys = [key for key in keys if key is not UNREAD]
+                if key is not UNREAD:
+                    continue
+                told = links.load(record)
+                if told.done() and told.exception() is None:  # it was known: what it leads to is asked for together with the others
+                    column[position] = self._key_of(told.result())
+                else:
+                    run.wait(Arrival(self, level, column, position, record, told))
+            keys = [key for key in column[begin:] if key is not UNREAD]
         self._load(run, level, keys)
 
     def arrive(self, run: "Run", arrived: list[Arrival]) -> None:
@@ -224,10 +229,13 @@ class RelationStep(Step):
             links = arrival.values[arrival.position]
             if isinstance(links, Failure):
                 continue
-            found = None if links is None else self.key(links)
+            found = self._key_of(links)
             arrival.values[arrival.position] = found
             keys.append(found)
         self._load(run, arrived[0].level, keys)
+
+    def _key_of(self, links: Any) -> Any:
+        return None if links is None else self.key(links)
 
     def complete(self, run: "Run", level: "Level") -> list[Any]:
         assert self.children is not None

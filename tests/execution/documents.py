@@ -266,18 +266,25 @@ class Pace:
     Attributes:
         least: The fewest, by the Crm's key.
         spread: So many more at most, which ones depends on the operation and on `seed`.
+        extra: Each operation takes so many more at most, another number for each `extra`.
     """
 
     least: Mapping[str, int]
     spread: int = 0
     seed: int = 0
+    extra: int = 0
 
     def ticks(self, crm: str, operation: str) -> int:
-        return self.least.get(crm, 0) + (crc32(f"{self.seed} {crm} {operation}".encode()) % self.spread if self.spread else 0)
+        ticks = self.least.get(crm, 0)
+        if self.spread:
+            ticks += crc32(f"{self.seed} {crm} {operation}".encode()) % self.spread
+        if self.extra:
+            ticks += crc32(f"{self.extra} {crm} {operation}".encode()) % (self.extra + 1)
+        return ticks
 
     def slower(self, by: int) -> "Pace":
-        """The same, but each Crm takes longer by another number of ticks."""
-        return replace(self, least={crm: ticks + by * number for number, (crm, ticks) in enumerate(self.least.items(), 1)})
+        """The same, but each operation takes some ticks longer, so that no two come to the same tick because they did before."""
+        return replace(self, extra=by)
 
 
 def replies(of: list[Fault], pace: Pace) -> Callable[[Crm], Reply]:

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import time
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -16,6 +17,8 @@ from server.limits import Limits, operation_extensions
 from server.schema import build_schema
 from tests.execution.both_ways import STOCK, Bench
 from tests.execution.conftest import SCHEMA
+from vendors.cache import EntityCache, MemoryCache
+from vendors.errors import UnavailableError
 from vendors.model import Ref
 from vendors.registry import Crm
 
@@ -101,6 +104,36 @@ async def test_a_record_that_is_known_waits_for_no_other_of_its_crm(bench: Bench
     assert gates.asked.count(("a", "accounts")) == 2
     gates.held["a", "accounts"].set()
     assert (await task).errors == frozenset()
+
+
+async def test_links_that_are_kept_lead_on_together_with_what_is_kept_besides() -> None:
+    """Half of the rows tell their accounts themselves, of the others links do; all of these are kept, and their owners are not."""
+    bench = Bench(SCHEMA, [memory_crm("b", opportunities=5, links=True)], Plans())
+    text = "{ opportunities(first: 5, maxAge: 60) { nodes { account { owner { name } } } } }"
+
+    async def kept() -> dict[str, EntityCache]:
+        caches: dict[str, EntityCache] = {"b": MemoryCache(ttl_seconds=60, clock=lambda: 0.0)}
+
+        async def filled() -> dict[str, EntityCache]:
+            return caches
+
+        def make(crm: Crm) -> Reply:
+            async def reply(operation: str, found: Found) -> Found:
+                if operation == "users":
+                    raise UnavailableError("It is down.", crm=crm.key)
+                return found
+
+            return reply
+
+        await replace(bench, reply=make, kept=filled).outcome(text, STOCK)
+        caches["b"].drop(["0"])  # the first row, which links tell, so that something is asked for before the others are known
+        return caches
+
+    bench.kept = kept
+    stock, ours, _ = await bench.both(text)
+
+    assert ours.data == stock.data
+    assert [sorted(ids) for _, operation, ids in ours.calls if operation == "users"] == [["0"], ["1", "2", "3", "4"]]
 
 
 async def test_all_relations_of_a_level_are_asked_for_before_any_answers(bench: Bench) -> None:

@@ -142,7 +142,7 @@ async def _always_asks_more(bench: Bench, document: DocumentNode, variables: dic
     later: where it is a matter of single ticks, it is so in the one run and not in the other.
     """
     for more in range(1, OTHER_TIMES):
-        bench.reply = replies(found, pace.slower(more))
+        bench.reply = replies(found, pace.slower(4 * more))
         stock, ours, _ = await bench.both(document, variables)
         if not _asks_more(ours, stock):
             return False
