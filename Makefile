@@ -9,11 +9,12 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
 # Lines of targets that run side by side stay together, where this make can do that.
 SYNCED := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
-TESTED_FIRST := tests/contract tests/vendors tests/execution
+# Three parts that take about as long; the last is all the rest.
+TESTS := test-contract test-vendors test-graph
 CHECKS := check-format check-lint check-mypy check-pyright check-imports check-schema
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-first test-rest fuzz chaos check $(CHECKS) format schema graphiql lock upgrade clean
+.PHONY: help demo test $(TESTS) fuzz chaos check $(CHECKS) format schema graphiql lock upgrade clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -24,14 +25,17 @@ demo: .venv/runtime.stamp ## Serve the graph of five CRM sandboxes on this machi
 	@exec $(BIN)/python -m server.cli demo $(ARGS)
 
 test: .venv/dev.stamp graphiql ## Check everything and run the tests
-	@$(MAKE) --no-print-directory check
-	$(if $(ARGS),$(BIN)/python -m pytest $(ARGS),@$(MAKE) --no-print-directory --jobs=2 --keep-going $(SYNCED) test-first test-rest)
+	@$(MAKE) --no-print-directory --jobs=3 --keep-going $(SYNCED) $(if $(ARGS),,$(TESTS)) $(CHECKS)
+	$(if $(ARGS),$(BIN)/python -m pytest $(ARGS))
 
-test-first: .venv/dev.stamp # About half of the time: what each vendor's adapter and sandbox do, and the executor
-	$(BIN)/python -m pytest $(TESTED_FIRST)
+test-contract: .venv/dev.stamp
+	$(BIN)/python -m pytest tests/contract
 
-test-rest: .venv/dev.stamp # The other half
-	$(BIN)/python -m pytest tests $(TESTED_FIRST:%=--ignore %)
+test-vendors: .venv/dev.stamp
+	$(BIN)/python -m pytest tests/vendors tests/execution
+
+test-graph: .venv/dev.stamp
+	$(BIN)/python -m pytest tests --ignore tests/contract --ignore tests/vendors --ignore tests/execution
 
 chaos: .venv/dev.stamp ## Move 10,000 deals over all sandboxes while the server is killed again and again, and see that no event is lost
 	CHAOS_MOVES=10000 $(BIN)/python -m pytest tests/chaos

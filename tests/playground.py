@@ -26,7 +26,7 @@ class Playground:
 
 async def brief_sleep(seconds: float) -> None:
     """Wait for what a test waits for, but never for a vendor's pause: pauses are decided before, and asserted by their number."""
-    await asyncio.sleep(min(seconds, 0.01))
+    await asyncio.sleep(min(seconds, 0.001))
 
 
 @dataclass(slots=True)
