@@ -9,8 +9,10 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
 # Lines of targets that run side by side stay together, where this make can do that.
 SYNCED := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
-# Three parts that take about as long; the last is all the rest.
-TESTS := test-contract test-vendors test-graph
+# The longest first: those that start servers and mostly wait for them.
+TESTS := test-server test-contract test-vendors test-graph
+SERVER_TESTS := tests/server tests/bench tests/chaos tests/e2e tests/readme
+VENDOR_TESTS := tests/vendors tests/execution
 CHECKS := check-format check-lint check-mypy check-pyright check-imports check-schema
 
 .DEFAULT_GOAL := help
@@ -28,14 +30,17 @@ test: .venv/dev.stamp graphiql ## Check everything and run the tests
 	@$(MAKE) --no-print-directory --jobs=3 --keep-going $(SYNCED) $(if $(ARGS),,$(TESTS)) $(CHECKS)
 	$(if $(ARGS),$(BIN)/python -m pytest $(ARGS))
 
+test-server: .venv/dev.stamp
+	$(BIN)/python -m pytest $(SERVER_TESTS)
+
 test-contract: .venv/dev.stamp
 	$(BIN)/python -m pytest tests/contract
 
 test-vendors: .venv/dev.stamp
-	$(BIN)/python -m pytest tests/vendors tests/execution
+	$(BIN)/python -m pytest $(VENDOR_TESTS)
 
-test-graph: .venv/dev.stamp
-	$(BIN)/python -m pytest tests --ignore tests/contract --ignore tests/vendors --ignore tests/execution
+test-graph: .venv/dev.stamp # All the others
+	$(BIN)/python -m pytest tests $(addprefix --ignore ,$(SERVER_TESTS) tests/contract $(VENDOR_TESTS))
 
 chaos: .venv/dev.stamp ## Move 10,000 deals over all sandboxes while the server is killed again and again, and see that no event is lost
 	CHAOS_MOVES=10000 $(BIN)/python -m pytest tests/chaos
