@@ -225,6 +225,7 @@ class VendorHttp:
                 await self._sleep(delay)
             else:
                 self.health.answered(request.operation)
+                self._last_failure = None  # it holds the frames that it came through
                 return reply
 
     def _delay_seconds(self, request: Request, error: VendorError, attempt: int) -> float | None:

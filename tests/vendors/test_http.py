@@ -1,8 +1,10 @@
 """The way out to a vendor: what it believes, what it tells, and what it holds back, over real HTTP on loopback."""
 
 import asyncio
+import gc
 import json
 import logging
+import weakref
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -314,6 +316,21 @@ class TestTheLogOfACrm:
         (line,) = lines(caplog)
         assert line.startswith("WARNING CRM 'main' is not usable: UNAVAILABLE (deals.list): ClientConnectorError, ")
         assert SECRET not in caplog.text
+
+
+class TestAFailure:
+    async def test_is_let_go_of_when_the_vendor_answers_again(self) -> None:
+        async with vendor() as it:
+            it.say(Answer(503))
+            failure = weakref.ref(await it.error())
+            gc.collect()
+            assert failure() is not None, "an open circuit would tell it"
+
+            it.say(Answer())
+            await it.ask()
+
+            gc.collect()
+            assert failure() is None
 
 
 class TestARequestThatCannotBeMade:
