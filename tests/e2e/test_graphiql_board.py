@@ -58,6 +58,19 @@ async def test_the_first_tab_runs_and_shows_rows_of_every_crm(opened: Page) -> N
 
 
 @pytest.mark.browser
+async def test_every_tab_is_seen_without_scrolling(opened: Page) -> None:
+    """A tab that is cut off, or below something else, is not what is found at its own place."""
+    seen = await opened.evaluate(
+        "[...document.querySelectorAll('.graphiql-tab-button')].filter(tab => {"
+        " const box = tab.getBoundingClientRect();"
+        " return [box.left + 2, box.right - 2].every(x => tab.contains(document.elementFromPoint(x, box.top + box.height / 2)));"
+        "}).length"
+    )
+
+    assert seen == len(TABS)
+
+
+@pytest.mark.browser
 async def test_the_tabs_of_lists_run_and_the_page_takes_them_without_complaint(opened: Page) -> None:
     tops = {"QuarterBoard": '"totalCount": 19', "MyDeals": '"totalCount": 17', "Summary": '"opportunitySummary"', "Explain": '"explain"'}
     for title, top in tops.items():
