@@ -1,6 +1,7 @@
 """How an answer came about: which vendor calls were made, what the vendors evaluated and what was evaluated here."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import strawberry
@@ -36,27 +37,47 @@ DryRun = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    source: Source
+    is_dry: bool
+
+
 @strawberry.type(description="How one CRM's part of a list is found.")
 class SourcePlan:
-    source: SourceStatus = computed(lambda source: source, "What `sources` of the list says.")
-    strategy: Strategy = attribute("How its rows are found.")
-    pages: int = attribute("Number of pages read from the vendor.")
-    rows_scanned: int = attribute("Number of rows looked at.")
-    cache_hits: int = attribute("How often something kept made a call unnecessary.")
-    milliseconds: float = attribute("Time spent on it, waiting included.")
-    least_calls: int = attribute("For a dry run: the least number of vendor calls that it takes; a scan takes more, by the number of rows.")
-    needs_call: bool = attribute("For a dry run: whether the plan depends on a table or an index that has to be read first.")
+    source: SourceStatus = computed(lambda plan: plan.source, "What `sources` of the list says.")
+    strategy: Strategy = attribute("How its rows are found.", always="source.strategy")
+    pages: int | None = computed(
+        lambda plan: None if plan.is_dry else plan.source.pages, "Number of pages read from the vendor; null for a dry run."
+    )
+    rows_scanned: int | None = computed(
+        lambda plan: None if plan.is_dry else plan.source.rows_scanned, "Number of rows looked at; null for a dry run."
+    )
+    cache_hits: int = attribute("How often something kept made a call unnecessary.", always="source.cache_hits")
+    milliseconds: float = attribute("Time spent on it, waiting included.", always="source.milliseconds")
+    least_calls: int = attribute(
+        "For a dry run: the least number of vendor calls that it takes; a scan takes more, by the number of rows.",
+        always="source.least_calls",
+    )
+    needs_call: bool = attribute(
+        "For a dry run: whether the plan depends on a table or an index that has to be read first.", always="source.needs_call"
+    )
 
 
 @strawberry.type(description="How a list of opportunities comes about.")
 class ListPlan:
     dry_run: bool = computed(lambda plan: plan[0], "Whether no vendor was called.")
-    rows: int = computed(lambda plan: sum(source.rows for source in plan[1]), "Number of rows on the page.")
+    rows: int | None = computed(
+        lambda plan: None if plan[0] else sum(source.rows for source in plan[1]),
+        "Number of rows on the page; null for a dry run, which reads none.",
+    )
     vendor_calls: int | None = computed(
         lambda plan: None if plan[0] else sum(source.vendor_calls for source in plan[1]),
         "Number of vendor calls for the page, without those for relations; null for a dry run, which `leastCalls` tell of.",
     )
-    plans: list[SourcePlan] = computed(lambda plan: plan[1], "How every CRM's part is found.", assumed_size=5)
+    plans: list[SourcePlan] = computed(
+        lambda plan: [_Part(source, is_dry=plan[0]) for source in plan[1]], "How every CRM's part is found.", assumed_size=5
+    )
 
 
 async def explain(  # noqa: PLR0917  # the arguments of the list

@@ -21,8 +21,8 @@ _EPILOG = "Exit status: 0 success, 1 a check failed, 2 wrong usage or configurat
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return the exit status."""
     given = _parser().parse_args(arguments)
-    command = importlib.import_module(given.module)
     try:
+        command = importlib.import_module(given.module)
         status = int(command.run(given))
         sys.stdout.flush()
     except ConfigError as error:

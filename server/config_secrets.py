@@ -87,7 +87,9 @@ class Places:
         try:
             text = (self.folder / file).read_text("utf-8").strip()
         except OSError as error:
-            mistakes.add(way, f"the file that it names cannot be read ({error.strerror})")
+            # The name itself is not told: it may be the secret, put into the wrong place.
+            place = "" if Path(file).is_absolute() else f"; it is looked for in {self.folder.resolve()}"
+            mistakes.add(way, f"the file that it names cannot be read ({error.strerror}){place}")
         except ValueError:
             mistakes.add(way, "the file that it names is not UTF-8 text")
         else:

@@ -142,6 +142,7 @@ query Explain($dryRun: Boolean!) {
       rowsScanned
       cacheHits
       milliseconds
+      leastCalls
       needsCall
     }
   }

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
@@ -48,26 +49,27 @@ class Life:
         self._pace: asyncio.Task[None] | None = None
         board.listen(self._note)
 
-    def move(self, count: int) -> None:
-        """Move that many deals, one after the other."""
+    def move(self, count: int, *, leave: AbstractSet[str] = frozenset()) -> None:
+        """Move that many deals, one after the other, and none of those to leave alone."""
         for _ in range(count):
-            self.board.move(self._random.choice(self.board.deals()), self._random)
+            deals = self.board.deals()
+            self.board.move(self._random.choice([deal for deal in deals if deal not in leave] if leave else deals), self._random)
 
-    def set_pace(self, seconds: float | None) -> None:
-        """Move a deal every so many seconds from now on; None ends it."""
+    def set_pace(self, seconds: float | None, *, leave: AbstractSet[str] = frozenset()) -> None:
+        """Move a deal every so many seconds from now on, and none of those to leave alone; None ends it."""
         self.end()
         if seconds is not None:
-            self._pace = asyncio.create_task(self._go_on(seconds))
+            self._pace = asyncio.create_task(self._go_on(seconds, leave))
 
     def end(self) -> None:
         if self._pace is not None:
             self._pace.cancel()
             self._pace = None
 
-    async def _go_on(self, seconds: float) -> None:
+    async def _go_on(self, seconds: float, leave: AbstractSet[str]) -> None:
         while True:
             await asyncio.sleep(seconds)
-            self.move(1)
+            self.move(1, leave=leave)
 
     def _note(self, deal: str) -> None:
         states = self.history.setdefault(deal, [])

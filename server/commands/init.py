@@ -43,6 +43,33 @@ _CHANGES: Final[Mapping[str, str]] = {
     "webhook_max_bytes": "Largest body of a webhook.",
 }
 
+_LIMITS: Final[Mapping[str, str]] = {
+    "max_depth": "Levels of fields in an operation, the leaves included.",
+    "max_nesting": "Levels of selections in an operation, counting the fragments on the way as well.",
+    "max_aliases": "Aliases in an operation, each counted as often as its fragment is used.",
+    "max_root_fields": "Fields at the top of an operation.",
+    "max_directives": "Directives in a document.",
+    "max_repeats": "How often one selection may ask for the same field under the same name.",
+    "max_fragments": "Named fragments in a document.",
+    "max_tokens": "Tokens of a document, such as names, numbers and brackets.",
+    "max_cost": "Cost of an operation: about how many objects its answer may hold. A list multiplies what is below it by its size.",
+    "grace_seconds": "How long after the deadline the answer may still be put together.",
+    "max_body_bytes": "Largest body of a request.",
+    "max_json_depth": "Deepest nesting of arrays and objects in a body, or in the variables of a GET.",
+    "max_number_digits": "Longest number in a body.",
+    "max_header_bytes": "All header names and values of a request together.",
+    "max_url_bytes": "Path and query of a URL together.",
+    "body_read_timeout_seconds": "How long a client may take to send its whole body.",
+    "gzip_minimum_bytes": "Answers from this size on are compressed for clients that accept it.",
+    "max_operations_per_socket": "Operations that may run at once on one WebSocket.",
+    "connection_init_timeout_seconds": "How long a client may take to begin a WebSocket's protocol, by connection_init.",
+    "ping_interval_seconds": "How often a WebSocket is pinged.",
+    "pong_timeout_seconds": "How long after a ping the WebSocket's client may be silent.",
+    "sse_ping_seconds": "How often a stream of server-sent events has a comment, as a sign of life.",
+    "sse_retry_seconds": "How long a browser waits before it comes back to a stream of server-sent events that broke off.",
+    "multipart_heartbeat_seconds": "How often a multipart stream has an empty part, as a sign of life.",
+}
+
 
 def run(arguments: Namespace) -> int:
     """Write the file, unless it exists."""
@@ -60,11 +87,10 @@ def run(arguments: Namespace) -> int:
 
 def template() -> str:
     """The whole file."""
-    limits = [f"# {name} = {toml_value(value)}" for name, value in LIMITS.items()]
     blocks = [
         _HEAD,
         "\n".join(["[server]", *_lines(ServerSettings, variables="CRMGRAPH")]),
-        "\n".join(["[server.limits]", "# Limits of one operation or request.", *limits]),
+        "\n".join(["[server.limits]", "# Limits of one operation, request or connection.", *_limit_lines()]),
         "\n".join(["[money]", *_lines(MoneySettings)]),
         "\n".join([_RATES, *_lines(RateSettings), '# USD = "1.0850"']),
         "\n".join(["[changes]", "# How changes of opportunities are watched and kept; how often, each CRM says.", *_change_lines()]),
@@ -100,6 +126,12 @@ def _change_lines() -> Iterator[str]:
     for field in fields(ChangeSettings):
         yield f"#   {_CHANGES[field.name]}"
         yield f"# {field.name} = {toml_value(field.default)}"
+
+
+def _limit_lines() -> Iterator[str]:
+    for name, value in LIMITS.items():
+        yield f"#   {_LIMITS[name]}"
+        yield f"# {name} = {toml_value(value)}"
 
 
 def _lines(settings: type[BaseModel], *, own: Mapping[str, Any] | None = None, variables: str = "CRM") -> Iterator[str]:

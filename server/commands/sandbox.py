@@ -5,7 +5,8 @@ import os
 import signal
 import sys
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,8 @@ from vendors.sandbox_board import LIFE
 
 _MARK: Final = "# Written by `crmgraph sandbox`; it is written anew when the sandboxes start."
 _LAST_PORT: Final = 65_535
+EXAMPLE_DEALS: Final[Mapping[str, AbstractSet[str]]] = {"dach": frozenset({"0a3b1360-7bae-4b66-8983-608c2405526c"})}
+"""The deals that GraphiQL's examples write to, by CRM. They stand here because `server.examples` would bring the graph along."""
 
 
 def run(arguments: Namespace) -> int:
@@ -54,7 +57,7 @@ async def _run(
                 raise ConfigError(f"{what}; choose another {_port_option(arguments)}") from None
             stack.push_async_callback(sandbox.stop)
             if arguments.pace:
-                sandbox.app[LIFE].set_pace(arguments.pace)
+                play(sandbox, arguments.pace)
             running.append(sandbox)
         if arguments.write_config is not None:
             _write(arguments.write_config, configuration(running))
@@ -64,6 +67,11 @@ async def _run(
         await interrupted.wait()
         if watch is not None:
             watch.cancel()
+
+
+def play(sandbox: RunningSandbox, pace: float) -> None:
+    """Move a deal every so many seconds, but none that an example names: it would fail by chance."""
+    sandbox.app[LIFE].set_pace(pace, leave=EXAMPLE_DEALS.get(sandbox.kind.crm_key, frozenset()))
 
 
 def configuration(running: Sequence[RunningSandbox]) -> str:
@@ -115,12 +123,20 @@ def _options(kind: SandboxKind, given: Sequence[str], *, alone: bool) -> Mapping
             vendor, _, name = name.partition(".")
             if vendor != kind.vendor:
                 continue
-        values = kind.options[name].values if name in kind.options else ()
-        chosen[name] = next((known for known in values if str(known).lower() == value.lower()), value)
+        values = {str(known).lower(): known for known in kind.options[name].values} if name in kind.options else {value.lower(): value}
+        if value.lower() not in values:
+            raise ConfigError(f"option {name!r} of sandbox {kind.vendor!r} must be one of {_listed(values.values())}")
+        chosen[name] = values[value.lower()]
     try:
         return kind.complete_options(chosen)
     except ValueError as error:
         raise ConfigError(str(error)) from None
+
+
+def _listed(values: Iterable[OptionValue]) -> str:
+    """Such as 'full' or 'short'; as they are given, so without capitals where the value is True."""
+    *others, last = [repr(value) if isinstance(value, str) else str(value).lower() for value in values]
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _refuse_unclear(given: Sequence[str], kinds: Sequence[SandboxKind], *, alone: bool) -> None:

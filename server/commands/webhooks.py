@@ -84,7 +84,7 @@ def _registrar(crm: Crm) -> RegistersWebhooks:
     if isinstance(crm.client, RegistersWebhooks):
         return crm.client
     raise UnsupportedError(
-        f"{crm.vendor.label} cannot be told where to send what happens to opportunities; the CRM {crm.key!r} is polled instead.",
+        f"{crm.vendor.label} cannot be told where to send what happens to opportunities; the CRM {crm.key!r} is watched without webhooks.",
         crm=crm.key,
     )
 

@@ -11,12 +11,16 @@ from typing import Any
 
 import aiohttp
 import pytest
+from graphql import GraphQLInputObjectType, GraphQLSchema, OperationDefinitionNode, parse, validate
 from pydantic import BaseModel
 
 from server.changes.settings import ChangeSettings
 from server.config import parse_config
 from server.config_crms import CrmSettings
 from server.config_server import ServerSettings
+from server.limits.cost import cost
+from server.limits.model import Limits
+from server.schema import build_schema
 from tests.live import Live, live
 from tests.readme import tables
 from vendors.registry import all_vendors
@@ -183,6 +187,42 @@ def test_the_settings_of_the_server_are_those_that_stand_there() -> None:
     told_defaults = dict(re.findall(r"^\| `(\w+)` \| ([^|]*?) ?\| [^|]+ \|$", page, re.MULTILINE))
 
     assert told_defaults == {name: written(field.default) for name, field in ServerSettings.model_fields.items()}
+
+
+def graphql_schema() -> GraphQLSchema:
+    return build_schema()._schema  # pyright: ignore[reportPrivateUsage] - Strawberry has no public name for it
+
+
+def test_the_filters_of_subscriptions_are_arguments_that_exist() -> None:
+    shown = re.findall(r"`((opportunity(?:Stage)?Changed)\(.+?\))`", README)
+    schema = graphql_schema()
+    subscriptions = schema.subscription_type
+    log = schema.type_map["StageChangeFilter"]
+    assert subscriptions is not None
+    assert isinstance(log, GraphQLInputObjectType)
+
+    assert {name for _, name in shown} == {"opportunityStageChanged", "opportunityChanged"}
+    for field, _ in shown:
+        assert validate(schema, parse(f"subscription {{ {field} {{ cursor }} }}")) == []
+    for name, sentence in (
+        ("opportunityStageChanged", r"It takes (.+?);"),
+        ("opportunityChanged", r"of the filters only (.+?),\s+and one of its own"),
+    ):
+        [told_names] = re.findall(sentence, README, re.DOTALL)
+        own = ["kinds"] if name == "opportunityChanged" else []
+        assert {*re.findall(r"`(\w+)`", told_names), *own} == subscriptions.fields[name].args.keys() - {"after"}
+    assert log.fields.keys() == subscriptions.fields["opportunityStageChanged"].args.keys() - {"after"}
+
+
+def test_an_operation_costs_what_stands_there() -> None:
+    [(most, setting)] = re.findall(r"may be ([\d,]+) \(`(\w+)`\)", README)
+    [(query, told_cost)] = re.findall(r"`(\{ [^`]+ \})` costs ([\d,]+):", README)
+    document = parse(query)
+    [operation] = document.definitions
+    assert isinstance(operation, OperationDefinitionNode)
+
+    assert getattr(Limits(), setting) == int(most.replace(",", ""))
+    assert cost(document, operation, {}, graphql_schema()) == int(told_cost.replace(",", ""))
 
 
 async def test_the_tables_are_those_of_the_data() -> None:

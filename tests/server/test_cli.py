@@ -1,10 +1,13 @@
 """The command line as people use it: real processes, their output and exit status."""
 
 import asyncio
+import importlib
+import re
 import signal
 import socket
 import tomllib
 from collections.abc import Generator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -12,6 +15,7 @@ from uuid import UUID
 
 import pytest
 
+from server.cli import main
 from server.commands.toml import toml_lines
 from server.config import load_config, parse_config
 from server.config_secrets import secret_fields
@@ -64,6 +68,21 @@ def test_the_version_is_told(tmp_path: Path) -> None:
     assert answer.stdout.startswith("crmgraph 0")
 
 
+@pytest.mark.parametrize(("command", "status"), [("serve", 0), ("demo", 0), ("sandbox", 0), ("check", 1)])
+def test_an_interrupt_while_a_command_is_still_imported_ends_it_quietly(command: str, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(importlib, "import_module", interrupted)
+
+    try:
+        found = main([command])
+    except KeyboardInterrupt:  # would end all tests
+        found = None
+
+    assert found == status
+
+
 @pytest.mark.parametrize("command", ["init", "serve", "demo", "sandbox", "check", "changes", "webhooks", "schema"])
 def test_a_crm_has_one_name_in_what_people_read(command: str, tmp_path: Path) -> None:
     answer = crmgraph(command, "--help", folder=tmp_path)
@@ -99,6 +118,19 @@ class TestInit:
         for key, vendor in all_vendors().items():
             names = {name.removesuffix("_env") if name.endswith("_env") else name for name in data["crms"][key]}
             assert set(vendor.settings.model_fields) <= names
+
+    def test_what_it_writes_says_of_every_setting_what_it_is_about(self, tmp_path: Path) -> None:
+        crmgraph("init", folder=tmp_path)
+
+        lines = (tmp_path / "crms.toml").read_text().splitlines()
+        unsaid = [
+            line
+            for before, line in pairwise(lines)
+            if re.match(r"# \w+ = ", line) and not before.startswith("#   ") and not line.startswith(("# vendor = ", '# USD = "'))
+        ]
+
+        assert "# max_cost = 100000" in lines
+        assert unsaid == []
 
     async def test_what_it_writes_are_the_defaults_of_each_vendor_and_what_is_empty_says_so(self, tmp_path: Path) -> None:
         crmgraph("init", folder=tmp_path)
@@ -272,7 +304,15 @@ class TestSandbox:
         [
             (("nobody",), "there is no sandbox of that vendor; there are"),
             (("autotask", "--option", "x=1"), "sandbox 'autotask' has no option 'x'"),
-            (("autotask", "--option", "ints=many"), "option 'ints' of sandbox 'autotask' takes one of"),
+            (("autotask", "--option", "ints=many"), "option 'ints' of sandbox 'autotask' must be one of 'int' or 'float'\n"),
+            (
+                ("autotask", "--option", "permission_status=1"),
+                "option 'permission_status' of sandbox 'autotask' must be one of 500 or 403\n",
+            ),
+            (
+                ("autotask", "--option", "dates=x"),
+                "option 'dates' of sandbox 'autotask' must be one of 'seconds', 'fraction' or 'no_zone'\n",
+            ),
             (("autotask", "--option", "ints"), "write an option as --option NAME=VALUE"),
             (("--option", "ints=int"), "write an option as --option VENDOR.NAME=VALUE"),
             (("--port", "8101"), "--port is for one sandbox"),

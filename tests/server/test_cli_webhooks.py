@@ -149,7 +149,7 @@ async def test_what_cannot_be_done_is_told(desk: Desk) -> None:
 
     assert without.status == 1
     assert "crms.service: " in without.err
-    assert "is polled instead. (NOT_SUPPORTED)" in without.err
+    assert "the CRM 'service' is watched without webhooks. (NOT_SUPPORTED)" in without.err
     assert unknown.status == 2
     assert "has no CRM 'nowhere'; it has dach, service" in unknown.err
     assert open_to_all.status == 2

@@ -132,5 +132,15 @@ def test_no_message_shows_a_value(tmp_path: Path, table: Mapping[str, object]) -
     assert not any("hunter2" in line for line in lines)
 
 
+def test_a_file_that_cannot_be_read_is_told_with_the_folder_that_it_is_looked_for_in(tmp_path: Path) -> None:
+    (line,) = mistakes_of({**LOCAL, "token_file": "keys/absent"}, folder=tmp_path)
+    (other,) = mistakes_of({**LOCAL, "token_file": "/absent/token"}, folder=tmp_path)
+
+    assert (
+        line == f"crms.main.token_file: the file that it names cannot be read (No such file or directory); it is looked for in {tmp_path}"
+    )
+    assert other == "crms.main.token_file: the file that it names cannot be read (No such file or directory)"
+
+
 def test_a_configuration_does_not_print_its_secrets(tmp_path: Path) -> None:
     assert "literal" not in repr(parsed({**LOCAL, "token": "literal"}, folder=tmp_path, env={}))
