@@ -17,7 +17,7 @@ import aiohttp
 from yarl import URL
 
 from vendors.auth import Access, Auth
-from vendors.calls import Clock, Deadline, VendorCall, current_deadline, record_call
+from vendors.calls import Clock, Deadline, VendorCall, current_deadline, gives_way, record_call
 from vendors.errors import (
     CredentialsError,
     MalformedReplyError,
@@ -182,8 +182,9 @@ class VendorHttp:
         token = _sending.set(sending)
         try:
             if request.read:
-                # A read that began before a change would not show it.
-                return await self._flights.run((self.epoch, request.key()), partial(self._attempts, request), seconds=seconds)
+                # A read that began before a change would not show it, and one that gives way would hold up who does not.
+                key = self.epoch, gives_way(), request.key()
+                return await self._flights.run(key, partial(self._attempts, request), seconds=seconds)
             try:
                 async with asyncio.timeout(seconds):
                     return await self._attempts(request)
@@ -215,8 +216,10 @@ class VendorHttp:
                     raise
                 renewed = True
             except VendorError as error:
-                if behind(error) is error:
-                    self._last_failure = error
+                if behind(error) is not error:  # nobody was asked, and to wait until somebody is would only hold up who asks
+                    self.health.failed(error)
+                    raise
+                self._last_failure = error
                 delay = self._delay_seconds(request, error, attempt)
                 if delay is None:
                     self.health.failed(error)

@@ -109,7 +109,11 @@ class Budget:
         self._filled(rate)
         self._tokens -= 1
         if self._tokens < 0:  # tokens below zero are calls that wait already: each later one waits longer
-            await self._sleep(-self._tokens / rate)
+            try:
+                await self._sleep(-self._tokens / rate)
+            except BaseException:
+                self._tokens += 1  # the call is not made
+                raise
 
     def _filled(self, rate: float) -> float:
         """Add the tokens of the time that has passed, and tell how many there are."""

@@ -52,7 +52,10 @@ class BreadthFirstExecutor(StrawberryGraphQLCoreExecutionContext):
         except Exception:  # noqa: BLE001  # graphql-core will find it again and say what it means
             run.stop()
             result = self._repeated(run, plan)
-            return self._ended(run, result) if is_awaitable(result) else result
+            if is_awaitable(result):
+                return self._ended(run, result)
+            run.cancel()
+            return result
         if run.pending:
             return self._awaited(run, plan)
         return self._result(run, plan)

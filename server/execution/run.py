@@ -131,12 +131,17 @@ class Run:
 
     async def end(self) -> None:
         """Leave nothing under way that belongs to this run alone."""
+        left = self.cancel()
+        if left:
+            await asyncio.gather(*left, return_exceptions=True)
+
+    def cancel(self) -> "list[asyncio.Task[Any]]":
+        """Do the same without waiting for it, and give what has yet to end."""
         self._is_over = True
         left = [task for task in self._tasks if not task.done()]
-        if left:
-            for task in left:
-                task.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
+        for task in left:
+            task.cancel()
+        return left
 
     def shown(self) -> dict[str, Any]:
         """What is shown of the whole operation.

@@ -338,5 +338,13 @@ def _shared(value: Any) -> Any:
     """The value; a future so that it is not cancelled with one of several who wait for it."""
     future: Any = value
     if isinstance(value, asyncio.Future) and not future.done():
-        return asyncio.shield(future)
+        shielded = asyncio.shield(future)
+        shielded.add_done_callback(_look_at)
+        return shielded
     return future
+
+
+def _look_at(future: "asyncio.Future[Any]") -> None:
+    """Keep a failure from being reported as one that nobody looked at: who waited for it may have been cancelled."""
+    if not future.cancelled():
+        future.exception()

@@ -13,6 +13,7 @@ from bench.company import Reply, contexts, memory_crm, memory_of
 from resolvers.node_id import encode
 from server.execution.executor import executor_class
 from server.execution.plans import Plans, Way
+from server.execution.steps import Awaited
 from server.limits import Limits, operation_extensions
 from server.schema import build_schema
 from tests.execution.both_ways import STOCK, Bench
@@ -247,6 +248,32 @@ async def test_nothing_is_read_for_an_operation_that_has_ended(bench: Bench, aft
     await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
 
     assert asked == at_its_end
+
+
+async def test_a_failure_that_nobody_waits_for_any_more_is_not_complained_of() -> None:
+    heard: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, complaint: heard.append(complaint))
+    future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+    again = Awaited(None, [future]).again()
+
+    future.set_exception(UnavailableError("not there", crm="a"))
+    await asyncio.wait(again)
+    del again, future
+    gc.collect()
+
+    assert heard == []
+
+
+async def test_a_list_is_given_up_when_the_operation_fails_as_a_whole_at_once(bench: Bench) -> None:
+    bench.reply = Gates(("a", "list opportunities"), ("b", "list opportunities"))
+    text = "query($ids: [ID!]!) { opportunities(first: 2) { nodes { title } } nodes(ids: $ids) { id } }"
+
+    outcome = await bench.outcome(text, executor_class(bench.plans), {"ids": [encode("Account", Ref("a", "1"))] * 101})
+
+    assert outcome.data == b"null"
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_an_operation_leaves_nothing_that_refers_to_itself(bench: Bench) -> None:

@@ -16,7 +16,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from vendors.auth import FixedAccess
-from vendors.calls import Deadline, deadline_scope, recording
+from vendors.calls import Deadline, deadline_scope, giving_way, recording
 from vendors.errors import (
     MalformedReplyError,
     NotFoundError,
@@ -316,6 +316,35 @@ class TestTheLogOfACrm:
         (line,) = lines(caplog)
         assert line.startswith("WARNING CRM 'main' is not usable: UNAVAILABLE (deals.list): ClientConnectorError, ")
         assert SECRET not in caplog.text
+
+
+class TestAnOpenCircuit:
+    async def test_holds_up_nobody_who_comes(self) -> None:
+        async with vendor(retry=RetryPolicy()) as it:
+            it.say(Answer(503))
+            for _ in range(2):  # whose six attempts open it
+                await it.error()
+            it.slept.clear()
+
+            error = await it.error()
+
+            assert isinstance(error, UnavailableError)
+            assert error.retry_after_seconds is not None
+            assert it.slept == []
+
+
+class TestAReadThatGivesWay:
+    async def test_is_not_joined_by_who_does_not(self) -> None:
+        async with vendor() as it:
+            it.release = asyncio.Event()
+            with giving_way():
+                patient = asyncio.create_task(it.ask())
+            hurried = asyncio.create_task(it.ask())
+            async with asyncio.timeout(5):
+                while len(it.paths) < 2:  # noqa: ASYNC110  # nobody announces it
+                    await asyncio.sleep(0.001)
+            it.release.set()
+            assert (await patient, await hurried) == (200, 200)
 
 
 class TestAFailure:

@@ -80,3 +80,20 @@ async def test_who_leaves_while_waiting_takes_no_place_along(gives_way: bool) ->
     assert last.get_name() == "holds"
     last_done.set()
     await last
+
+
+async def test_who_leaves_while_waiting_for_the_rate_has_called_nobody() -> None:
+    waits: list[float] = []
+
+    async def never(seconds: float) -> None:
+        waits.append(seconds)
+        await asyncio.Event().wait()
+
+    of = Budget(Limits(max_concurrent=2, calls_per_second=2.0, burst=1), clock=lambda: 0.0, sleep=never)
+    await of.take_token()
+    for _ in range(5):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.001):
+                await of.take_token()
+
+    assert waits == [0.5] * 5
