@@ -56,9 +56,6 @@ DEFECTIVE = Vendor(
 PARTLY = Vendor(key="partly", label="Partly", settings=PartlySettings, client=PartlyClient, connect=PartlyClient, extensions={})
 
 
-BRIEFLY = 4.5  # too short to wait until an open circuit lets a call through again
-
-
 @asynccontextmanager
 async def _sandbox(vendor: str = "autotask") -> AsyncGenerator[RunningSandbox, None]:
     sandbox = await start(all_sandboxes()[vendor])
@@ -111,9 +108,9 @@ async def test_why_there_is_no_connection_is_told_with_the_host(vendor: str) -> 
         host = sandbox.base_url.removeprefix("http://").partition("/")[0]
         (url,) = [name for name in sandbox.settings if name in {"base_url", "zone_url", "portal_url", "service_url"}]
         secure = str(sandbox.settings[url]).replace("http://", "https://")
-        plain = await _reported(_config(sandbox, **{url: secure}), timeout_seconds=BRIEFLY)
+        plain = await _reported(_config(sandbox, **{url: secure}))
         config = _config(sandbox)
-    closed = await _reported(config, timeout_seconds=BRIEFLY)
+    closed = await _reported(config)
 
     advice = "Check its address in the configuration, and `proxy` and `ca_file` if it needs them; if they are right, try again later."
     assert len(closed) == len(plain) == 4, "all entities fail for the same reason"
@@ -125,7 +122,7 @@ async def test_why_there_is_no_connection_is_told_with_the_host(vendor: str) -> 
 async def test_an_answer_that_tells_of_an_outage_is_told_with_its_status() -> None:
     async with _sandbox("pipeliner") as sandbox:
         sandbox.control.faults.append(Fault(kind="status", status=503))
-        lines = await _reported(_config(sandbox), timeout_seconds=BRIEFLY)
+        lines = await _reported(_config(sandbox))
 
     assert lines[1].split()[2] == "yes"
     assert lines[3].endswith("; try again later. (UNAVAILABLE, status 503)")
