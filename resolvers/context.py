@@ -88,11 +88,12 @@ class Context:
     event_id: str | None = None
     freshness: Freshness = field(default_factory=Freshness)
     _loaders: Loaders | None = None
+    _has_ended: bool = False
 
     @property
     def loaders(self) -> Loaders:
         if self._loaders is None:
-            self._loaders = Loaders(self)
+            self._loaders = Loaders(self, has_ended=self._has_ended)
         return self._loaders
 
     def utc_now(self) -> datetime:
@@ -110,6 +111,7 @@ class Context:
             explained=[],
             freshness=Freshness(),
             _loaders=None,
+            _has_ended=False,
         )
 
     def begin_event(self, event_id: str) -> None:
@@ -119,6 +121,7 @@ class Context:
         self.recorder.clear()
         self.list_errors, self.warning_paths, self.missing_rates = fresh.list_errors, fresh.warning_paths, fresh.missing_rates
         self.siblings, self.explained, self.freshness, self._loaders = fresh.siblings, fresh.explained, fresh.freshness, None
+        self._has_ended = False
 
     def place_warnings(self, warnings: Iterable[Warned], path: Sequence[str | int]) -> None:
         """Note in which list warnings came up; the first one counts."""
@@ -126,7 +129,9 @@ class Context:
             self.warning_paths.setdefault(warned, path)
 
     def end(self) -> None:
-        """End what the loaders still have under way, when nobody waits for it any more."""
+        """End what the loaders still have under way, when nobody waits for it any more; whatever still runs has no more read by them."""
+        self._has_ended = True
+        self.siblings.clear()
         loaders, self._loaders = self._loaders, None
         if loaders is not None:
             loaders.end()

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, M
 from dataclasses import dataclass, field, is_dataclass
 from functools import cache
 from math import inf
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import strawberry
@@ -26,9 +27,8 @@ from graphql import (
 from resolvers.errors import bad_input
 from vendors import model
 from vendors.cache import KeptPage, Wish
-from vendors.calls import Warned, record_cache_hit, recording, warn_again
-from vendors.capabilities import ById, Page, PageRequest, Seeds
-from vendors.errors import VendorError
+from vendors.calls import MAX_WARNINGS, CallRecorder, Warned, record_cache_hit, recording, recording_all_warnings, warn_again
+from vendors.capabilities import ById, OpportunityLinks, Page, PageRequest, Seeds
 from vendors.meanings import late
 from vendors.registry import Crm, all_vendors
 
@@ -50,6 +50,7 @@ _ALONE: Final = frozenset(_RECORDS) - {"Opportunity"}
 _APART: Final = frozenset({LINKS, "Pipeline", "Stage"})
 # Kinds that vendors' clients take from small tables, which they keep for everybody.
 _OF_TABLES: Final = frozenset({"User", "Pipeline", "Stage"})
+_READ_FIELDS: Final = (frozenset, NoneType)
 
 
 @dataclass(slots=True)
@@ -142,15 +143,16 @@ async def read_by_ids(
     found: Mapping[str, Any] = {}
     if missing:
         begun, revision = kept_in.now(), kept_in.revision
-        with recording() as recorder:
+        with recording_all_warnings() as recorder:
             found = await read(missing)
-        read_at, until = begun, -inf
-        if recorder.kept_since is not None and (kind in _OF_TABLES or not recorder.calls):
-            read_at = min(begun, recorder.kept_since)
-            if kind in _OF_TABLES and not recorder.calls:
+        read_at, until = _begun_by(begun, recorder), -inf
+        is_all_kept = not recorder.calls and recorder.joined_since is None
+        if recorder.kept_since is not None and (kind in _OF_TABLES or is_all_kept):
+            read_at = min(read_at, recorder.kept_since)
+            if kind in _OF_TABLES and is_all_kept:
                 until = read_at + crm.link.table_ttl_seconds
                 context.freshness.note(crm.key, begun - read_at)
-        fresh = {local_id: record for local_id, record in found.items() if not isinstance(record, VendorError)}
+        fresh = {local_id: record for local_id, record in found.items() if _is_sound(record, kind)}
         none = dict.fromkeys(local_id for local_id in missing if local_id not in found)
         warnings = tuple(recorder.warnings)
         kept_in.keep(kind, {**none, **fresh}, wish=wish, read_at=read_at, revision=revision, until=until, warnings=warnings)
@@ -227,20 +229,23 @@ async def read_rows(
 
         return await _shared(crm, kind, _page_key(request), request.selection, read_anew)
     begun, revision = (crm.link.clock(), 0) if kept_in is None else (kept_in.now(), kept_in.revision)
-    with recording() as recorder:
+    with recording() if kept_in is None else recording_all_warnings() as recorder:
         page = await read(crm, request)
-    read_at = begun
+    read_at = _begun_by(begun, recorder)
     if kind in _OF_TABLES and recorder.kept_since is not None:
-        read_at = min(begun, recorder.kept_since)
+        read_at = min(read_at, recorder.kept_since)
         if max_age:
             context.freshness.note(crm.key, begun - read_at)
-    kept = KeptPage(page, read_at, wish_of(request.selection, kind), tuple(recorder.warnings))
+    kept = KeptPage(page, read_at, wish_of(request.selection, kind), tuple(recorder.warnings[:MAX_WARNINGS]))
     if kept_in is not None:
-        if not page.dropped:  # what could not be read may be readable the next time
-            kept_in.keep_page(kind, _page_key(request), kept, revision=revision)
+        for row in page.rows:
+            if not _is_sound(row.record, kind):
+                raise TypeError(f"{crm.key!r} listed something else than records of kind {kind}: {type(row.record).__name__}")
         rows = (row.record for row in page.rows if not getattr(row.record, "is_deleted", False))
         whole = _covering(rows, request.selection.of(kind))
-        kept_in.keep(kind, whole, wish=kept.wish, read_at=read_at, revision=revision, warnings=kept.warnings)
+        if not page.dropped:  # what could not be read may be readable the next time
+            kept_in.keep_page(kind, _page_key(request), kept, revision=revision)
+        kept_in.keep(kind, whole, wish=kept.wish, read_at=read_at, revision=revision, warnings=recorder.warnings)
         keep_seeds(crm, page.seeds, request.selection, read_at=read_at, revision=revision)
     return Rows(page, begun - read_at, kept.made)
 
@@ -259,7 +264,14 @@ def keep_seeds(crm: Crm, seeds: Seeds | None, selection: model.Selection, *, rea
         return
     for kind, records in (("User", seeds.users), ("Account", seeds.accounts), ("Contact", seeds.contacts)):
         wish = wish_of(selection, kind)
-        crm.cache.keep(kind, _covering(records, selection.of(kind)), wish=wish, read_at=read_at, revision=revision)
+        sound = (record for record in records if _is_sound(record, kind))
+        crm.cache.keep(kind, _covering(sound, selection.of(kind)), wish=wish, read_at=read_at, revision=revision)
+
+
+def forget_rows(crm: Crm, kind: str, request: PageRequest) -> None:
+    """Let go of a page that turned out to be defective, so that it is read again."""
+    if crm.cache is not None:
+        crm.cache.forget_page(kind, _page_key(request))
 
 
 def drop_kept(crm: Crm, *local_ids: str) -> None:
@@ -272,6 +284,22 @@ def drop_kept(crm: Crm, *local_ids: str) -> None:
 def _covering(records: Iterable[R], wanted: frozenset[str] | None) -> dict[str, R]:
     """The records that hold what is wanted, by id."""
     return {record.local_id: record for record in records if (record.read_fields is None if wanted is None else record.covers(wanted))}
+
+
+def _is_sound(record: object, kind: str) -> bool:
+    """Whether it is of its kind and says which record it is and what of it was read: an adapter's defect must not be kept."""
+    if kind == LINKS:
+        return isinstance(record, OpportunityLinks)
+    if not isinstance(record, model.Record) or not isinstance(record, getattr(model, kind)):
+        return False
+    ref: object = record.ref
+    read_fields: object = record.read_fields
+    return isinstance(ref, model.Ref) and isinstance(read_fields, _READ_FIELDS)
+
+
+def _begun_by(begun: float, recorder: CallRecorder) -> float:
+    """When that began which was read: before, where a read was joined that was under way."""
+    return begun if recorder.joined_since is None else min(begun, recorder.joined_since)
 
 
 def _page_key(request: PageRequest) -> tuple[Any, ...]:

@@ -5,6 +5,7 @@ was asked of it: a record serves only who asks no more. A write, or a change tha
 was under way meanwhile is not kept, because it may have looked before. Errors are never kept.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
@@ -82,6 +83,10 @@ class EntityCache(Protocol):
         """Keep a page, unless something was dropped since that revision."""
         ...
 
+    def forget_page(self, kind: str, key: Hashable) -> None:
+        """Let go of a page that nobody can show, whatever was asked of it, and of the records on it."""
+        ...
+
     def drop(self, ids: Sequence[str]) -> None:
         """Drop the records of these ids, of whatever kind, and all pages, because something has changed."""
         ...
@@ -139,6 +144,9 @@ class MemoryCache:
         if revision != self._revision or not records:
             return
         shelf = self._shelf(kind, wish)
+        odd: defaultdict[str | None, list[Warned]] = defaultdict(list)
+        for warned in warnings:
+            odd[warned.local_id].append(warned)
         for local_id, record in records.items():
             if len(local_id) > _LONGEST_ID:
                 continue
@@ -147,7 +155,7 @@ class MemoryCache:
                 shelf.records[local_id] = kept
                 continue
             shelf.records[local_id] = record, read_at, until
-            shelf.warn_of(local_id, [warned for warned in warnings if warned.local_id in {None, local_id}])
+            shelf.warn_of(local_id, [*odd.get(None, ()), *odd.get(local_id, ())] if odd else ())
         self._make_room()
 
     def page(self, kind: str, key: Hashable, *, wish: Wish, max_age: float) -> KeptPage | None:
@@ -166,6 +174,14 @@ class MemoryCache:
         shelf.pages[key] = page
         shelf.rows += _weight(page)
         self._make_room()
+
+    def forget_page(self, kind: str, key: Hashable) -> None:
+        shelves = self._shelves.get(kind, {}).values()
+        ids = {row.record.local_id for shelf in shelves if key in shelf.pages for row in shelf.pages[key].page.rows}
+        for shelf in shelves:
+            shelf.remove_page(key)
+            for local_id in ids:
+                shelf.remove_record(local_id)
 
     def drop(self, ids: Sequence[str]) -> None:
         self._revision += 1

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -15,13 +16,13 @@ Clock = Callable[[], float]
 """Monotonic seconds."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Deadline:
     """The moment after which nobody waits any more, in seconds of a monotonic clock. `within` are those that move along with it."""
 
     at: float
     clock: Clock
-    within: "list[Deadline]" = field(default_factory=list["Deadline"], repr=False, compare=False)
+    within: "list[Deadline]" = field(default_factory=list["Deadline"], repr=False)
 
     def remaining(self) -> float:
         """Seconds left; never below 0."""
@@ -57,11 +58,17 @@ class Warned:
     local_id: str | None = None
 
 
+MAX_WARNINGS = 20
+"""More warnings than that are not shown: they say the same again."""
+
+
 @dataclass(slots=True)
 class CallRecorder:
     """Collects the vendor calls, warnings and uses of kept tables of a scope, and passes them on to the scope around it.
 
     `kept_since` is the moment, in monotonic seconds, at which the oldest kept table that was used was read; None when none was.
+    `joined_since` is the moment at which the earliest of those reads began that were under way and joined; None when none was.
+    No more than `most_warnings` are collected.
     """
 
     parent: "CallRecorder | None" = None
@@ -69,6 +76,9 @@ class CallRecorder:
     warnings: list[Warned] = field(default_factory=list[Warned])
     cache_hits: int = 0
     kept_since: float | None = None
+    joined_since: float | None = None
+    most_warnings: float = MAX_WARNINGS
+    _told: set[Warned] = field(default_factory=set[Warned], init=False, repr=False)
 
     def add(self, call: VendorCall) -> None:
         self.calls.append(call)
@@ -85,8 +95,14 @@ class CallRecorder:
         if self.parent is not None:
             self.parent.use_kept(read_at)
 
+    def join(self, begun_at: float) -> None:
+        self.joined_since = begun_at if self.joined_since is None else min(self.joined_since, begun_at)
+        if self.parent is not None:
+            self.parent.join(begun_at)
+
     def warn(self, warned: Warned) -> None:
-        if len(self.warnings) < MAX_WARNINGS and warned not in self.warnings:
+        if len(self.warnings) < self.most_warnings and warned not in self._told:
+            self._told.add(warned)
             self.warnings.append(warned)
         if self.parent is not None:
             self.parent.warn(warned)
@@ -95,12 +111,10 @@ class CallRecorder:
         """Begin anew."""
         self.calls.clear()
         self.warnings.clear()
+        self._told.clear()
         self.cache_hits = 0
-        self.kept_since = None
+        self.kept_since = self.joined_since = None
 
-
-MAX_WARNINGS = 20
-"""More warnings than that are not kept: they say the same again."""
 
 _deadline: ContextVar[Deadline | None] = ContextVar("vendor_deadline", default=None)
 _recorder: ContextVar[CallRecorder | None] = ContextVar("vendor_call_recorder", default=None)
@@ -134,6 +148,13 @@ def record_kept(read_at: float) -> None:
         recorder.use_kept(read_at)
 
 
+def record_joined(begun_at: float) -> None:
+    """Note for whoever listens that work was joined that had begun at that moment, in monotonic seconds: what it reads is as of then."""
+    recorder = _recorder.get()
+    if recorder is not None:
+        recorder.join(begun_at)
+
+
 def retell(told: CallRecorder) -> None:
     """Tell whoever listens what was told elsewhere while the same was read, but for the calls, which were made once."""
     recorder = _recorder.get()
@@ -144,6 +165,8 @@ def retell(told: CallRecorder) -> None:
         recorder.hit()
     if told.kept_since is not None:
         recorder.use_kept(told.kept_since)
+    if told.joined_since is not None:
+        recorder.join(told.joined_since)
 
 
 class CallWithheldError(Exception):
@@ -210,6 +233,11 @@ def deadline_scope(deadline: Deadline | None) -> AbstractContextManager[object]:
 def recording(recorder: CallRecorder | None = None) -> AbstractContextManager[CallRecorder]:
     """Collect the vendor calls made within this scope, in that recorder or in one that passes them on to the scope around it."""
     return _Scope(_recorder, recorder or CallRecorder(parent=_recorder.get()))
+
+
+def recording_all_warnings() -> AbstractContextManager[CallRecorder]:
+    """The same, however many warnings there are: for who keeps of each record what is odd in it."""
+    return _Scope(_recorder, CallRecorder(parent=_recorder.get(), most_warnings=inf))
 
 
 def giving_way() -> AbstractContextManager[object]:

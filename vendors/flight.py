@@ -2,12 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
-from vendors.calls import Deadline, check_calls_are_allowed, current_deadline, deadline_scope
+from vendors.calls import Deadline, check_calls_are_allowed, current_deadline, deadline_scope, record_joined
 
 V = TypeVar("V")
 
@@ -63,8 +62,11 @@ class Flights(Generic[V]):
                 task = asyncio.create_task(work())
             flight = self._flights[key] = _Flight(task, loop.time(), deadline)
             task.add_done_callback(partial(self._landed, key, flight))
-        elif flight.deadline is not None and mine is not None:
-            flight.deadline.extend_to(mine)
+        else:
+            record_joined(flight.begun_at)
+            if flight.deadline is not None and mine is not None:
+                flight.deadline.extend_to(mine)
+                mine.within.append(flight.deadline)
         # Each has a wait of his own: one who is cancelled takes nothing away from the others.
         waiter: asyncio.Future[None] = loop.create_future()
         flight.waiters.append(waiter)
@@ -81,8 +83,7 @@ class Flights(Generic[V]):
             flight.waiters.remove(waiter)
             if not flight.waiters and not flight.task.done():
                 flight.task.cancel()
-                with suppress(asyncio.CancelledError, Exception):
-                    await asyncio.wait([flight.task])
+                await asyncio.wait([flight.task])
         return flight.task.result()
 
     def _landed(self, key: Hashable, flight: _Flight[V], task: "asyncio.Task[V]") -> None:

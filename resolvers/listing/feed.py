@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from resolvers.errors import ScanBudgetError
-from resolvers.freshness import Rows, kept_rows, read_rows
+from resolvers.freshness import Rows, forget_rows, kept_rows, read_rows
 from resolvers.listing.index import Index
 from resolvers.listing.kinds import Kind
 from resolvers.listing.order import Measures, Order, Values, tie
@@ -17,7 +17,9 @@ from resolvers.listing.plan import Plan
 from resolvers.listing.source import Source
 from vendors.calls import CallRecorder, recording, warn_again
 from vendors.capabilities import PageRequest
+from vendors.errors import VendorError
 from vendors.model import Record, Selection
+from vendors.registry import Crm
 
 if TYPE_CHECKING:
     from resolvers.context import Context
@@ -156,6 +158,18 @@ def noted(context: "Context", source: Source, path: Sequence[str | int]) -> Gene
             source.milliseconds += (context.clocks.monotonic() - begun) * 1_000
 
 
+@contextmanager
+def looking_at(crm: Crm, kind: str, request: PageRequest) -> Generator[None, None, None]:
+    """Let go of a page that is kept where nothing can be made of its rows: the vendor may send better ones the next time."""
+    try:
+        yield
+    except (VendorError, NotSortedError):
+        raise
+    except Exception:
+        forget_rows(crm, kind, request)
+        raise
+
+
 class PagesFeed(Feed[R]):
     """Reads the vendor's pages, in its native order or in the order asked for, and leaves out what does not belong to the list."""
 
@@ -202,13 +216,15 @@ class PagesFeed(Feed[R]):
             return False
         steps = self._steps(size)
         for step in steps:
-            rows = kept_rows(reading.context, self.plan.crm, reading.kind.name, self._request(step), reading.max_age)
-            entries = None if rows is None else self._entries_at_once(rows)
-            if rows is None or entries is None:
-                self._begun = step, steps
-                return False
-            self.source.cache_hits += 1
-            self._take_in(rows, entries)
+            request = self._request(step)
+            rows = kept_rows(reading.context, self.plan.crm, reading.kind.name, request, reading.max_age)
+            with looking_at(self.plan.crm, reading.kind.name, request):
+                entries = None if rows is None else self._entries_at_once(rows)
+                if rows is None or entries is None:
+                    self._begun = step, steps
+                    return False
+                self.source.cache_hits += 1
+                self._take_in(rows, entries)
         return True
 
     def _steps(self, size: int) -> Iterator[int]:
@@ -230,10 +246,11 @@ class PagesFeed(Feed[R]):
         reading, crm = self.reading, self.plan.crm
         kind, request = reading.kind, self._request(size)
         rows = await read_rows(reading.context, crm, kind.name, request, max_age=reading.max_age, read=kind.page)
-        entries = self._entries_at_once(rows)
-        if entries is None:
-            entries = await kind.entries(reading.context, crm, [row.record for row in rows.page.rows], self.plan.columns)
-        self._take_in(rows, entries)
+        with looking_at(self.plan.crm, reading.kind.name, request):
+            entries = self._entries_at_once(rows)
+            if entries is None:
+                entries = await kind.entries(reading.context, crm, [row.record for row in rows.page.rows], self.plan.columns)
+            self._take_in(rows, entries)
 
     def _entries_at_once(self, rows: Rows) -> Sequence[Any] | None:
         """What the list looks at in rows, if that takes no further read; the records themselves where it looks at nothing."""

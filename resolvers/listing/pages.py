@@ -152,10 +152,20 @@ class _Page(Preparation[R]):
     async def _fill(self, hungry: Sequence[Part[R]], missing: int) -> None:
         alive = sum(part.feed is not None and part.feed.is_alive for part in self._parts.values())
         share = -(-missing // alive)
-        waiting = [part for part in hungry if not (isinstance(part.feed, PagesFeed) and part.feed.fill_at_once(share))]
+        waiting = [part for part in hungry if not self._is_filled_at_once(part, share)]
         if waiting:
             with deadline_scope(_deadline_of_round()):
                 await asyncio.gather(*(self._guarded(part, self._fill_part, part, share, missing) for part in waiting))
+
+    def _is_filled_at_once(self, part: Part[R], share: int) -> bool:
+        """Fill from kept pages, if that is possible; tell whether there is nothing to wait for. Guarded as what is waited for is."""
+        try:
+            return isinstance(part.feed, PagesFeed) and part.feed.fill_at_once(share)
+        except VendorError as error:
+            self._fail(part, error)
+        except Exception as defect:  # noqa: BLE001  # whatever happens in one Crm takes nothing away from the others
+            self._fail(part, contained(defect, crm=part.source.crm.key))
+        return True
 
     async def _fill_part(self, part: Part[R], share: int, missing: int) -> None:
         feed, plan = part.feed, part.plan
@@ -223,7 +233,7 @@ class _Page(Preparation[R]):
         for _, candidate in steps:
             read = found.get(candidate.entry.local_id)
             if isinstance(read, VendorError):
-                feed.source.lose_rows()
+                feed.source.lose_rows(read)
             elif read is not None and read.local_id in belongs:
                 candidate.record = read
 

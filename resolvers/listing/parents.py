@@ -1,5 +1,6 @@
 """Lists of what refers to a record, read for many records of a Crm at once where its vendor takes several values in a condition."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,10 +9,11 @@ from aiodataloader import DataLoader
 
 from resolvers.freshness import read_rows
 from resolvers.listing.criteria import Criterion, refers_to
-from resolvers.listing.feed import Candidate, Feed, Place, Reading
+from resolvers.listing.feed import Candidate, Feed, Place, Reading, looking_at
 from resolvers.listing.order import Measures
 from resolvers.listing.plan import Plan
 from resolvers.listing.source import Source
+from vendors.calls import warn_again
 from vendors.capabilities import PageRequest
 from vendors.query import Condition, Field, Operator
 
@@ -50,6 +52,15 @@ class Siblings(DataLoader[str, Rows | None]):
 
     async def batch_load_fn(self, keys: list[str]) -> list[Rows | None]:
         """Find each record's rows; None where reading for it alone is better."""
+        try:
+            self._reading.context.loaders.note_batch()
+            return await self._found(keys)
+        except asyncio.CancelledError:
+            for key in keys:  # a DataLoader would let them wait for ever
+                self.load(key).cancel()
+            raise
+
+    async def _found(self, keys: Sequence[str]) -> list[Rows | None]:
         kind = self._reading.kind
         together = Condition(self._field, Operator.ANY_OF, tuple(keys))
         conditions = [together, *(condition for criterion in self._others for condition in criterion.conditions)]
@@ -64,18 +75,20 @@ class Siblings(DataLoader[str, Rows | None]):
         for _ in range(_MOST_PAGES):
             request, context = self._request(pushdown.conditions, position, rows), self._reading.context
             read = await read_rows(context, self._crm, kind.name, request, max_age=self._reading.max_age, read=kind.page)
+            warn_again(read.warnings)  # they are placed with those of what is read anew
             page, age = read.page, max(age, read.age)
             rows = _ROWS_AT_ONCE
             dropped += page.dropped
             context.loaders.seed(page.seeds)
             records = [row.record for row in page.rows]
             kind.seed(context.loaders, records)
-            entries = await kind.entries(context, self._crm, records, self._columns)
-            for record, entry in zip(records, entries, strict=True):
-                if all(criterion.matches(entry) for criterion in self._others):
-                    for key, criterion in referring.items():
-                        if criterion.matches(entry):
-                            found[key].append(Candidate(entry, record, None))
+            with looking_at(self._crm, kind.name, request):
+                entries = await kind.entries(context, self._crm, records, self._columns)
+                for record, entry in zip(records, entries, strict=True):
+                    if all(criterion.matches(entry) for criterion in self._others):
+                        for key, criterion in referring.items():
+                            if criterion.matches(entry):
+                                found[key].append(Candidate(entry, record, None))
             has_more = page.has_more and page.position is not None and page.position != position
             position = page.position
             if not has_more or all(len(mine) > self._size for mine in found.values()):

@@ -76,10 +76,10 @@ class Source:
             return 1 + (not self.cache_hits)
         return int(self.needs_call or self.strategy is not Strategy.NONE)
 
-    def lose_rows(self) -> None:
-        """Note that rows could not be read and are left out."""
+    def lose_rows(self, error: VendorError | None = None) -> None:
+        """Note that rows could not be read and are left out, and why, where it is not that they are malformed."""
         self.status = SourceState.PARTIAL
-        self.error = MalformedReplyError(f"Rows of the CRM {self.crm.key!r} cannot be read and are left out.", crm=self.crm.key)
+        self.error = error or MalformedReplyError(f"Rows of the CRM {self.crm.key!r} cannot be read and are left out.", crm=self.crm.key)
 
 
 def labels(conditions: Sequence[Condition]) -> list[str]:

@@ -20,10 +20,16 @@ if TYPE_CHECKING:
 
 
 class Loaders:
-    """The loaders of one operation, made when first asked for: aiodataloader takes the running event loop when it is made."""
+    """The loaders of one operation, made when first asked for: aiodataloader takes the running event loop when it is made.
 
-    def __init__(self, context: "Context") -> None:
+    Args:
+        context: The operation.
+        has_ended: Whether it has ended, so that no batch is begun any more.
+    """
+
+    def __init__(self, context: "Context", *, has_ended: bool = False) -> None:
         self._context = context
+        self._has_ended = has_ended
         self._batches: list[asyncio.Task[Any]] = []
 
     @cached_property
@@ -75,7 +81,13 @@ class Loaders:
             self.contacts_by_ref.seed_all(seeds.contacts)
 
     def note_batch(self) -> None:
-        """Note that the current task is a batch: it runs by itself, so that cancelling who waits for it does not end it."""
+        """Note that the current task is a batch: it runs by itself, so that cancelling who waits for it does not end it.
+
+        Raises:
+            CancelledError: The operation has ended, and nobody waits for it any more.
+        """
+        if self._has_ended:
+            raise asyncio.CancelledError
         task = asyncio.current_task()
         assert task is not None, "a batch runs in a task"
         self._batches.append(task)
@@ -85,6 +97,7 @@ class Loaders:
 
         Loaders and what they read with refer to each other, and garbage that does so has to be searched for among all that lives.
         """
+        self._has_ended = True
         for task in self._batches:
             task.cancel()  # which does nothing to those that have ended
         for made in vars(self).values():

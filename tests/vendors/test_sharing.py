@@ -148,6 +148,65 @@ async def test_has_the_time_of_who_has_most_also_within_other_work() -> None:
     assert second == "found"
 
 
+class Layers:
+    """Work within work, at one moment: for who has so many seconds."""
+
+    def __init__(self) -> None:
+        self.outer, self.inner = Flights[str](), Flights[str]()
+        self.slow = asyncio.Event()
+        self.ends: list[Deadline | None] = []
+
+    async def linger(self) -> str:
+        self.ends.append(current_deadline())
+        await self.slow.wait()
+        return "slow"
+
+    async def hurry(self) -> str:
+        return "quick"
+
+    async def both(self) -> str:
+        return "".join(await asyncio.gather(self.inner.run("slow", self.linger), self.inner.run("quick", self.hurry)))
+
+    async def begun(self, seconds: float, run: Callable[[], Awaitable[str]]) -> asyncio.Task[str]:
+        with deadline_scope(Deadline(seconds, lambda: 0.0)):
+            (task,) = await started(1, run)
+        return task
+
+
+async def test_has_the_time_of_who_has_most_also_when_other_work_within_is_done() -> None:
+    of = Layers()
+    tasks = [await of.begun(seconds, lambda: of.outer.run("a", of.both)) for seconds in (1.0, 20.0)]
+    assert [end and end.at for end in of.ends] == [20.0]
+    of.slow.set()
+    assert await asyncio.gather(*tasks) == ["slowquick"] * 2
+
+
+async def test_has_the_time_of_who_has_most_also_of_those_who_joined_by_other_work() -> None:
+    of = Layers()
+    tasks = [await of.begun(1.0, lambda: of.inner.run("slow", of.linger))]
+    tasks += [await of.begun(seconds, lambda: of.outer.run("a", of.both)) for seconds in (1.0, 20.0)]
+    assert [end and end.at for end in of.ends] == [20.0]
+    of.slow.set()
+    assert await asyncio.gather(*tasks) == ["slow", "slowquick", "slowquick"]
+
+
+async def test_hides_from_nobody_that_he_is_cancelled() -> None:
+    stubborn = asyncio.Event()
+
+    async def work() -> str:
+        try:
+            return await asyncio.Future()
+        finally:
+            await stubborn.wait()
+
+    (task,) = await started(1, lambda: Flights[str]().run("a", work, seconds=0.0))
+    await asyncio.sleep(0.01)  # his time is over, and he waits for the work to end
+    task.cancel()
+
+    assert isinstance((await asyncio.gather(task, return_exceptions=True))[0], asyncio.CancelledError)
+    stubborn.set()
+
+
 async def test_is_waited_for_by_nobody_longer_than_he_has_time() -> None:
     flights, work = Flights[str](), Work()
 
