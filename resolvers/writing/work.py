@@ -279,14 +279,14 @@ async def _again(  # noqa: PLR0911  # every case of a repetition
     if not is_admitted:
         problem = (UserErrorCode.NOT_FOUND, _NO_RECORD) if is_admitted is None else (UserErrorCode.INVALID_REFERENCE, _NOT_LIKE_IT)
         return Outcome.refused(("resolution", "adopt"), *problem)
-    return await _adopted(context, key, ref)
+    return await _adopted(context, write, key, ref)
 
 
 async def _looked_up(context: "Context", write: Write, entry: Entry, key: str, *, beside: Outcome | None = None) -> Outcome:
     """What a write may have made whose outcome nobody knows; `beside` is a later try that has written nothing."""
     found = await _found(context, write, entry)
     if found.is_certain and found.refs is not None and len(found.refs) == 1:
-        return await _adopted(context, key, found.refs[0])
+        return await _adopted(context, write, key, found.refs[0])
     told = Refusal(path=_KEY, code=UserErrorCode.OUTCOME_UNKNOWN, message=_ASK_AGAIN if beside is None else _THIS_TRY)
     return Outcome(
         outcome=WriteOutcome.UNKNOWN,
@@ -296,7 +296,8 @@ async def _looked_up(context: "Context", write: Write, entry: Entry, key: str, *
     )
 
 
-async def _adopted(context: "Context", key: str, ref: Ref) -> Outcome:
+async def _adopted(context: "Context", write: Write, key: str, ref: Ref) -> Outcome:
+    _forget(context, write.crm, ref)  # the vendor may have made it long after everybody else forgot
     await _note_done(context, key, ref, ())
     return Outcome(outcome=WriteOutcome.ADOPTED, ref=ref)
 
@@ -341,10 +342,16 @@ async def _executed(context: "Context", write: Write, plan: WritePlan) -> Outcom
     return _outcome(context, write.crm, written, plan)
 
 
-def _outcome(context: "Context", crm: Crm, written: Written, plan: WritePlan) -> Outcome:
-    ref = Ref(crm.key, written.local_id)
+def _forget(context: "Context", crm: Crm, ref: Ref) -> None:
+    """Let nothing that was read before be shown of a record that has been written."""
+    context.indexes.forget(crm.key)
     context.loaders.forget(ref)
     drop_kept(crm, ref.local_id)
+
+
+def _outcome(context: "Context", crm: Crm, written: Written, plan: WritePlan) -> Outcome:
+    ref = Ref(crm.key, written.local_id)
+    _forget(context, crm, ref)
     problems = [refusal_of(problem, crm) for problem in written.problems]
     return Outcome(outcome=WriteOutcome.DONE, ref=ref, user_errors=problems, requests=plan.requests)
 

@@ -53,6 +53,24 @@ async def test_a_write_whose_answer_is_lost_is_seen_at_once(twins: KeepingGraph)
     assert [node["title"] for node in nodes(after) if node["id"] == chosen["id"]] == ["Renamed nevertheless"]
 
 
+async def test_a_write_that_is_found_to_have_happened_after_all_is_seen_at_once(twins: KeepingGraph) -> None:
+    chosen = next(node for node in nodes(await twins.data(BOARD, age=0)) if node["crm"]["key"] == "left")
+    new = {"id": chosen["id"], "title": "Renamed in the end"}
+    with_key = """mutation($input: UpdateOpportunityInput!, $resolution: Resolution) {
+        updateOpportunity(input: $input, idempotencyKey: "k", resolution: $resolution) { outcome } }"""
+    twins.break_down("left", Fault(kind="reset", match="Opportunities.patch", times=1))
+    assert (await twins.answer(with_key, input=new)).errors
+    await twins.data(BOARD, age=60)
+    vendor_makes_it_now = "mutation($input: UpdateOpportunityInput!) { updateOpportunity(input: $input) { outcome } }"
+    await Graph(twins.grounds).data(vendor_makes_it_now, input=new)
+    found = await twins.data(with_key, input=new, resolution={"adopt": chosen["id"]})
+    assert found["updateOpportunity"] == {"outcome": "ADOPTED"}
+
+    after = await twins.data(BOARD, age=60)
+
+    assert [node["title"] for node in nodes(after) if node["id"] == chosen["id"]] == ["Renamed in the end"]
+
+
 async def test_a_reading_that_a_write_overtakes_is_not_kept(twins: KeepingGraph, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = next(node for node in nodes(await twins.data(BOARD, age=0)) if node["crm"]["key"] == "left")
     client: Any = twins.crms["left"].client
