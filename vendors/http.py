@@ -32,6 +32,7 @@ from vendors.flight import Flights
 from vendors.health import Health, behind
 from vendors.limiting import Budget, Circuit, Limits, Notices, Pause, Sleep
 from vendors.meanings import KIND_OF_STATUS, MESSAGES, retry_after_seconds
+from vendors.readings import Readings
 from vendors.retry import RetryPolicy
 from vendors.vendor_clock import VendorClock
 
@@ -152,6 +153,7 @@ class VendorHttp:
         self.health = Health(crm, clock=clock)
         self.circuit = Circuit(clock=clock)
         self.notices = Notices(clock=clock)
+        self.readings = Readings()
         self._session = session
         self._auth = auth
         self._limits = limits

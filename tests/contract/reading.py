@@ -6,9 +6,9 @@ from typing import Generic, TypeVar
 
 import pytest
 
-from vendors.capabilities import ListsAccounts, ListsContacts, ListsOpportunities, Page, PageRequest, Row
+from vendors.capabilities import LinksOpportunities, ListsAccounts, ListsContacts, ListsOpportunities, Page, PageRequest, Row
 from vendors.errors import VendorError
-from vendors.model import EVERYTHING, Account, Contact, Opportunity, Record, Ref, Selection
+from vendors.model import EVERYTHING, UNREAD, Account, Contact, Opportunity, Record, Ref, Selection
 from vendors.query import Condition, Field, Pushdown, Sort
 from vendors.registry import Crm
 
@@ -121,3 +121,17 @@ async def whole_list(crm: Crm, *, size: int = 100, selection: Selection = EVERYT
 def sound(value: P | VendorError) -> P:
     assert not isinstance(value, VendorError), value
     return value
+
+
+async def links_of(client: object, records: Sequence[Opportunity]) -> tuple[list[Ref], list[Ref]]:
+    """The accounts and contacts of opportunities, read where the list does not tell them."""
+    unread = [record for record in records if UNREAD in (record.account_ref, record.account_refs, record.contact_refs)]
+    accounts = [ref for record in records if record.account_refs is not UNREAD for ref in record.account_refs]
+    contacts = [ref for record in records if record.contact_refs is not UNREAD for ref in record.contact_refs]
+    if unread:
+        assert isinstance(client, LinksOpportunities), "a record leaves relations UNREAD that nothing reads"
+        links = [sound(link) for link in (await client.opportunity_links(unread, EVERYTHING)).values()]
+        assert len(links) == len(unread)
+        accounts += [ref for link in links for ref in link.account_refs]
+        contacts += [ref for link in links for ref in link.contact_refs]
+    return accounts, contacts

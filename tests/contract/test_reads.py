@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 from datetime import UTC
 
-from tests.contract.reading import client_as, sound, whole_list
+from tests.contract.reading import client_as, links_of, sound, whole_list
 from tests.playground import Playground
 from vendors.capabilities import (
-    LinksOpportunities,
     ListsOpportunities,
     PageRequest,
     ReadsAccounts,
@@ -108,7 +107,7 @@ async def test_every_owner_is_a_user_or_nobody(ground: Playground) -> None:
 async def test_every_account_and_contact_is_a_record_or_nothing(ground: Playground) -> None:
     crm = ground.crm
     reads_accounts, reads_contacts = client_as(crm, ReadsAccounts), client_as(crm, ReadsContacts)
-    account_refs, contact_refs = await _links(crm.client, await whole_list(crm))
+    account_refs, contact_refs = await links_of(crm.client, await whole_list(crm))
 
     accounts = [sound(account) for account in (await reads_accounts.accounts_by_ids(_ids(account_refs), EVERYTHING)).values()]
     contacts = [sound(contact) for contact in (await reads_contacts.contacts_by_ids(_ids(contact_refs), EVERYTHING)).values()]
@@ -151,19 +150,6 @@ def _unified(record: Opportunity) -> dict[str, object]:
 
 def _ids(refs: Iterable[Ref | None]) -> list[str]:
     return sorted({ref.local_id for ref in refs if ref is not None})
-
-
-async def _links(client: object, records: list[Opportunity]) -> tuple[list[Ref], list[Ref]]:
-    unread = [record for record in records if UNREAD in (record.account_ref, record.account_refs, record.contact_refs)]
-    accounts = [ref for record in records if record.account_refs is not UNREAD for ref in record.account_refs]
-    contacts = [ref for record in records if record.contact_refs is not UNREAD for ref in record.contact_refs]
-    if unread:
-        assert isinstance(client, LinksOpportunities), "a record leaves relations UNREAD that nothing reads"
-        links = [sound(link) for link in (await client.opportunity_links(unread, EVERYTHING)).values()]
-        assert len(links) == len(unread)
-        accounts += [ref for link in links for ref in link.account_refs]
-        contacts += [ref for link in links for ref in link.contact_refs]
-    return accounts, contacts
 
 
 async def test_custom_fields_have_a_definition(ground: Playground) -> None:
