@@ -11,9 +11,9 @@ from typing import Any, Final
 
 _MOST_BYTES: Final = 16 * 1024 * 1024
 _MOST_ASKED: Final = 4_096
-# More than what is mostly measured: of the models that only readings still hold, and of a row with few of its model's fields.
+# More than what is mostly measured: of models that only readings still hold, and of a row with few of its model's fields and its record.
 _BYTES_OF_A_READING: Final = 64 * 1024
-_BYTES_OF_AN_OBJECT: Final = 1_536
+_BYTES_OF_AN_OBJECT: Final = 3 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Readings:
     """The last readings of one way out to a Crm, those that were of use last.
 
     Args:
-        most_bytes: Of all answers and what was read of them, as far as can be told from the answers.
+        most_bytes: Of all answers, what was read of them, and the records made of that, as far as can be told from the answers.
         most_asked: Questions that are remembered to have been asked.
     """
 

@@ -12,17 +12,20 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Annotated, Any, Final, Generic, TypeVar, cast, get_origin
+from typing import Annotated, Any, Concatenate, Final, Generic, NamedTuple, ParamSpec, TypeVar, cast, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, GetPydanticSchema, TypeAdapter, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
-from vendors.calls import warn
+from vendors.calls import Warned, recording_all_warnings, warn, warn_again
 from vendors.http import Reply, Request, VendorHttp
 
 log = logging.getLogger(__name__)
 
 E = TypeVar("E")
+M = TypeVar("M", bound="WireModel")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 # pydantic's JSON reader takes a number for a Decimal field through a float, which is exact up to 15 significant digits.
 _DIGITS: Final = bytes.maketrans(b"123456789.", b"0" * 10)
@@ -33,6 +36,7 @@ _GREATEST: Final = 10.0**_MAX_DIGITS
 _ALIKE_A_MINUTE: Final = 3
 _ID_SHOWN: Final = 64  # characters
 _MOST_PARTS: Final = 64
+_MADE: Final = "_made"
 
 unknown_fields: Counter[tuple[str, str]] = Counter()
 """How often a wire field that we do not know was seen, by (entity, field)."""
@@ -42,6 +46,46 @@ class WireModel(BaseModel):
     """Base of the vendors' wire models: the vendor's spelling, unknown keys tolerated."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True, defer_build=True)
+
+
+class _Made(NamedTuple):
+    """What was made of a row, all besides the row that it was made with, and what was odd. A copy of the row has it too, by mistake."""
+
+    row_id: int
+    record: Any
+    around: object
+    warnings: Sequence[Warned]
+
+
+def records_of(make: Callable[Concatenate[str, M, P], R], crm: str, rows: Iterable[M], /, *arguments: P.args, **named: P.kwargs) -> list[R]:
+    """Make records of rows: of the same row the same record, as long as all else that it is made with is equal.
+
+    Rows stay the same while an answer does (`vendors.readings`). What is odd in a row is told each time.
+
+    Args:
+        make: Makes a record of nothing but its arguments.
+        crm: Key of the Crm, for `make`.
+        rows: For `make`, one by one.
+        arguments: More for `make`.
+        named: More for `make`.
+    """
+    around: object = make, crm, arguments, named
+    records: list[R] = []
+    with recording_all_warnings() as recorder:
+        for row in rows:
+            # As `functools.cached_property` does it: pydantic compares and prints models without it.
+            made: _Made | None = vars(row).get(_MADE)
+            if made is not None and made.row_id == id(row) and (made.around is around or made.around == around):
+                around = made.around  # so that the next row is recognized at a glance
+                if made.warnings:
+                    warn_again(made.warnings)
+            else:
+                record = make(crm, row, *arguments, **named)
+                made = vars(row)[_MADE] = _Made(id(row), record, around, tuple(recorder.warnings))
+            if recorder.warnings:
+                recorder.clear()  # the next row has its own, which may be the same
+            records.append(made.record)
+    return records
 
 
 @dataclass(frozen=True, slots=True)

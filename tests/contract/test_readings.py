@@ -6,6 +6,7 @@ import pytest
 
 from tests.contract.reading import client_as, links_of, opportunities_of, sound, walk
 from tests.playground import Playground
+from vendors.calls import Warned, recording_all_warnings
 from vendors.capabilities import ReadsAccounts, ReadsContacts, ReadsOpportunities
 from vendors.model import EVERYTHING
 from vendors.readings import Readings
@@ -23,12 +24,18 @@ async def test_answers_that_stay_the_same_are_read_once_and_never_changed(plain:
         return reading
 
     monkeypatch.setattr(Readings, "find", noted)
-    first, *later = [await everything(plain) for _ in range(4)]
+    first, *later = [await told(plain) for _ in range(4)]
 
     assert later == [first] * 3
     assert len(found) >= 3
     for decoder, gist, reading in found.values():
         assert decoder.decode(gist) == reading
+
+
+async def told(ground: Playground) -> tuple[list[object], set[Warned]]:
+    """Records, and what is odd in them."""
+    with recording_all_warnings() as recorder:
+        return await everything(ground), set(recorder.warnings)
 
 
 async def everything(ground: Playground) -> list[object]:

@@ -10,12 +10,13 @@ import aiohttp
 import pytest
 
 from vendors.auth import FixedAccess
+from vendors.calls import CallRecorder, Warned, recording, warn
 from vendors.errors import MalformedReplyError
 from vendors.http import Reply, Request, VendorHttp
 from vendors.limiting import Limits
 from vendors.readings import Readings
 from vendors.sharpspring import wire as sharpspring
-from vendors.wire import Decoder, Key, Number, WireModel
+from vendors.wire import Decoder, Key, Number, WireModel, records_of
 
 
 class Deal(WireModel):
@@ -166,3 +167,58 @@ def test_a_count_of_calls_does_not_make_another_answer(count: str) -> None:
 def test_what_only_looks_like_a_count_of_calls_makes_another_answer(body: str) -> None:
     gist = sharpspring.OPPORTUNITIES.decoder.gist
     assert gist(body.format(8).encode()) != gist(body.format(9).encode())
+
+
+def record(crm: str, row: Deal, names: dict[str, str]) -> list[object]:
+    if row.amount is None:
+        warn(crm, "NO_AMOUNT", "There is none.", local_id=row.id)
+    return [crm, row.id, names.get(row.id)]
+
+
+def bare_record(crm: str, row: Deal, names: dict[str, str]) -> list[object]:  # noqa: ARG001  # the shape of the other
+    return [row.id]
+
+
+def rows(*found: object) -> list[Deal]:
+    return DEALS.decode(json.dumps(found)).value
+
+
+def test_of_the_same_row_the_same_record_is_made_and_told() -> None:
+    deals = rows({"id": "1", "amount": 7}, {"id": "2"})
+    answers: list[tuple[list[list[object]], list[Warned]]] = []
+    for names in ({"1": "one"}, {"1": "one"}):
+        with recording(CallRecorder()) as recorder:
+            answers.append((records_of(record, "main", deals, names), recorder.warnings))
+    (first, odd), (second, odd_again) = answers
+    assert first == [["main", "1", "one"], ["main", "2", None]]
+    assert [one is other for one, other in zip(first, second, strict=True)] == [True, True]
+    assert [warned.local_id for warned in odd] == ["2"]
+    assert odd_again == odd
+
+
+def test_a_record_is_made_anew_where_anything_else_is() -> None:
+    deals = rows({"id": "1", "amount": 7})
+    (made,) = records_of(record, "main", deals, {"1": "one"})
+    (renamed,) = records_of(record, "main", deals, {"1": "uno"})
+    (elsewhere,) = records_of(record, "other", deals, {"1": "uno"})
+    (of_equal_row,) = records_of(record, "other", rows({"id": "1", "amount": 7}), {"1": "uno"})
+    (of_copy,) = records_of(record, "other", [deals[0].model_copy(update={"id": "2"})], {"1": "uno"})
+    (otherwise,) = records_of(bare_record, "other", deals, {"1": "uno"})
+    assert [made, renamed, elsewhere] == [["main", "1", "one"], ["main", "1", "uno"], ["other", "1", "uno"]]
+    assert of_equal_row is not elsewhere
+    assert (of_copy, otherwise) == (["other", "2", None], ["1"])
+
+
+def test_what_two_rows_have_in_common_that_is_odd_is_told_of_each_alone() -> None:
+    first, second = rows({"id": "1"}, {"id": "1"})
+    for deals, told in [([first, second], 1), ([second], 1), ([first], 1)]:
+        with recording(CallRecorder()) as recorder:
+            records_of(record, "main", deals, {})
+        assert len(recorder.warnings) == told
+
+
+def test_what_was_made_of_a_row_is_no_part_of_it() -> None:
+    (made,), (bare,) = rows({"id": "1", "amount": 7}), rows({"id": "1", "amount": 7})
+    records_of(record, "main", [made], {})
+    assert made == bare
+    assert (hash(made), repr(made), made.model_dump()) == (hash(bare), repr(bare), bare.model_dump())

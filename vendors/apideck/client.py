@@ -1,7 +1,7 @@
 """A client of Apideck's unified CRM API: pages by opaque cursors, one id a call, pipelines and users as whole tables."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -27,6 +27,7 @@ from vendors.model import Account, Contact, Opportunity, Pipeline, Selection, Us
 from vendors.query import NOTHING, Condition, Field, Pushdown, Sort
 from vendors.registry import Link
 from vendors.tables import Table
+from vendors.wire import records_of
 
 R = TypeVar("R", bound=wire.Row)
 A = TypeVar("A", wire.Opportunity, wire.Contact)
@@ -111,9 +112,7 @@ class Client(Writing, Webhooks):
 
     async def opportunities_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Opportunity]:
         rows = await self._reader.by_ids(wire.OPPORTUNITIES, ids, mapping.opportunity_fields(selection))
-        good = [row for row in rows.values() if not isinstance(row, VendorError)]
-        found = dict(zip([row.id for row in good], await self._opportunities(good, selection), strict=True))
-        return {local_id: row if isinstance(row, VendorError) else found[row.id] for local_id, row in rows.items()}
+        return _in_place(rows, await self._opportunities(_good(rows), selection))
 
     async def pipelines(self) -> Sequence[Pipeline]:
         return await self._pipelines.get()
@@ -130,11 +129,11 @@ class Client(Writing, Webhooks):
 
     async def accounts_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Account]:
         rows = await self._reader.by_ids(wire.COMPANIES, ids, parties.account_fields(selection))
-        return _mapped(rows, lambda row: parties.account_from_wire(self._crm, row, read_fields=selection.of("Account")))
+        return _in_place(rows, records_of(parties.account_from_wire, self._crm, _good(rows), read_fields=selection.of("Account")))
 
     async def contacts_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Contact]:
         rows = await self._reader.by_ids(wire.CONTACTS, ids, parties.contact_fields(selection))
-        return _mapped(rows, lambda row: parties.contact_from_wire(self._crm, row, read_fields=selection.of("Contact")))
+        return _in_place(rows, records_of(parties.contact_from_wire, self._crm, _good(rows), read_fields=selection.of("Contact")))
 
     def accounts_pushdown(self, conditions: Sequence[Condition]) -> Pushdown:  # noqa: ARG002  # whatever they are
         # Source: Apideck CRM API, schema CompaniesFilter: by name alone, and how a name matches is not documented.
@@ -145,7 +144,8 @@ class Client(Writing, Webhooks):
         listed = await self._lists.page(wire.COMPANIES, request, None if fields is None else sorted({*fields, "deleted"}))
         shown = [row for row in listed.page.rows if request.include_deleted or not row.record.deleted]
         read_fields = request.selection.of("Account")
-        rows = [Row(parties.account_from_wire(self._crm, row.record, read_fields=read_fields), row.position) for row in shown]
+        accounts = records_of(parties.account_from_wire, self._crm, [row.record for row in shown], read_fields=read_fields)
+        rows = [Row(account, row.position) for account, row in zip(accounts, shown, strict=True)]
         total = listed.page.total if request.count and request.include_deleted else None
         return _like(listed.page, rows, total=total)
 
@@ -156,7 +156,7 @@ class Client(Writing, Webhooks):
         listed = await self._lists.page(wire.CONTACTS, request, parties.contact_fields(request.selection))
         contacts = [_told(row.record, listed.search) for row in listed.page.rows]
         read_fields = request.selection.of("Contact")
-        page = _with(listed.page, [parties.contact_from_wire(self._crm, row, read_fields=read_fields) for row in contacts])
+        page = _with(listed.page, records_of(parties.contact_from_wire, self._crm, contacts, read_fields=read_fields))
         # Source: Apideck CRM API, schema Contact: contacts are never marked as deleted, so none are left out.
         return page if request.count else replace(page, total=None)
 
@@ -192,17 +192,15 @@ class Client(Writing, Webhooks):
         if selection.wants("Opportunity", "pipeline_ref", "stage_ref") and any(map(mapping.lacks_pipeline, rows)):
             pipelines = await self._pipelines_or_none()
         read_fields = None if mapping.opportunity_fields(selection) is None else selection.of("Opportunity")
-        return [
-            mapping.opportunity_from_wire(
-                self._crm,
-                row,
-                service=self._settings.service_id,
-                status_map=self._meanings,
-                pipelines=pipelines,
-                read_fields=read_fields,
-            )
-            for row in rows
-        ]
+        return records_of(
+            mapping.opportunity_from_wire,
+            self._crm,
+            rows,
+            service=self._settings.service_id,
+            status_map=self._meanings,
+            pipelines=pipelines,
+            read_fields=read_fields,
+        )
 
     async def _pipelines_or_none(self) -> Sequence[Pipeline]:
         try:
@@ -235,8 +233,14 @@ class Client(Writing, Webhooks):
         return Users([parties.user_from_wire(self._crm, row) for row in rows])
 
 
-def _mapped(rows: ById[R], make: Callable[[R], M]) -> dict[str, M | VendorError]:
-    return {local_id: row if isinstance(row, VendorError) else make(row) for local_id, row in rows.items()}
+def _good(rows: ById[R]) -> list[R]:
+    return [row for row in rows.values() if not isinstance(row, VendorError)]
+
+
+def _in_place(rows: ById[R], records: Iterable[M]) -> dict[str, M | VendorError]:
+    """The records of the good rows, and the errors of the others."""
+    made = iter(records)
+    return {local_id: row if isinstance(row, VendorError) else next(made) for local_id, row in rows.items()}
 
 
 def _told(row: A, search: Search) -> A:

@@ -29,7 +29,7 @@ from vendors.paging import LoopGuard, all_pages, in_chunks, lost
 from vendors.query import Condition, Field, Pushdown, Sort
 from vendors.registry import Link
 from vendors.tables import Table
-from vendors.wire import Decoded, Decoder
+from vendors.wire import Decoded, Decoder, records_of
 
 T = TypeVar("T")
 R = TypeVar("R", bound=wire.Record)
@@ -249,9 +249,7 @@ class Client(Writing):
     async def _accounts(self, rows: Sequence[wire.Company], selection: Selection) -> list[Account]:
         picklists, currencies = await self._account_tables_for(selection)
         read_fields = selection.of("Account")
-        return [
-            mapping.account_from_wire(self._crm, row, picklists=picklists, currencies=currencies, read_fields=read_fields) for row in rows
-        ]
+        return records_of(mapping.account_from_wire, self._crm, rows, picklists=picklists, currencies=currencies, read_fields=read_fields)
 
     async def _account_tables_for(self, selection: Selection) -> tuple[mapping.Picklists, mapping.Currencies]:
         return await asyncio.gather(
@@ -260,17 +258,20 @@ class Client(Writing):
         )
 
     def _contacts(self, rows: Sequence[wire.Contact], selection: Selection) -> list[Contact]:
-        return [mapping.contact_from_wire(self._crm, row, read_fields=selection.of("Contact")) for row in rows]
+        return records_of(mapping.contact_from_wire, self._crm, rows, read_fields=selection.of("Contact"))
 
     async def _opportunities(self, rows: Sequence[wire.Opportunity], selection: Selection) -> list[Opportunity]:
         picklists, currencies, definitions = await self._tables_for(selection)
         read_fields = None if mapping.opportunity_fields(selection) is None else selection.of("Opportunity")
-        return [
-            mapping.opportunity_from_wire(
-                self._crm, row, picklists=picklists, currencies=currencies, custom_fields=definitions, read_fields=read_fields
-            )
-            for row in rows
-        ]
+        return records_of(
+            mapping.opportunity_from_wire,
+            self._crm,
+            rows,
+            picklists=picklists,
+            currencies=currencies,
+            custom_fields=definitions,
+            read_fields=read_fields,
+        )
 
     async def _tables_for(self, selection: Selection) -> tuple[mapping.Picklists, mapping.Currencies, Mapping[str, CustomFieldDefinition]]:
         picklists, currencies, definitions = await asyncio.gather(

@@ -31,6 +31,7 @@ from vendors.pipeliner.writing import Writing
 from vendors.query import Condition, Pushdown, Sort
 from vendors.registry import Link
 from vendors.tables import Table
+from vendors.wire import records_of
 
 T = TypeVar("T")
 
@@ -176,15 +177,15 @@ class Client(Writing, Webhooks):
         ask = projection.ask_for_contacts(selection, seeds=True).including("is_deleted")
         found, options = await asyncio.gather(self._reader.slice(entities.CONTACTS, request, ask), self._options_for_accounts(selection))
         rows = [row for row, _ in found.rows]
-        records = [parties.contact_from_wire(self._crm, row, read_fields=selection.of("Contact")) for row in rows]
+        records = records_of(parties.contact_from_wire, self._crm, rows, read_fields=selection.of("Contact"))
         seeds = mapping.contact_seeds_from_wire(self._crm, rows, selection=selection, labels=options.labels)
         return _page(request, found, records, seeds)
 
     async def contacts_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[Contact]:
         found = await self._reader.by_ids(entities.CONTACTS, ids, projection.ask_for_contacts(selection))
         rows, errors = _split(found)
-        read_fields = selection.of("Contact")
-        return {**errors, **{row.id: parties.contact_from_wire(self._crm, row, read_fields=read_fields) for row in rows.values()}}
+        records = records_of(parties.contact_from_wire, self._crm, rows.values(), read_fields=selection.of("Contact"))
+        return {**errors, **{record.local_id: record for record in records}}
 
     async def custom_field_definitions(self) -> Sequence[CustomFieldDefinition]:
         return await self._definitions.get()
@@ -224,10 +225,9 @@ class Client(Writing, Webhooks):
         currencies = {row.value.currency_id for row in rows if row.value is not None and row.value.currency_id is not None}
         if projection.reads_currencies(selection) and not currencies <= tables.currencies.by_id.keys():
             tables = replace(tables, currencies=await self._currencies.get_after_miss())
-        return [
-            mapping.opportunity_from_wire(self._crm, row, tables=tables, read_fields=selection.of("Opportunity"), names=ask.only)
-            for row in rows
-        ]
+        return records_of(
+            mapping.opportunity_from_wire, self._crm, rows, tables=tables, read_fields=selection.of("Opportunity"), names=ask.only
+        )
 
     async def _tables_for(self, selection: Selection) -> mapping.Tables:
         """The small tables that opportunities need for what is read of them."""

@@ -2,32 +2,25 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from itertools import islice
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from vendors.auth import FixedAccess
 from vendors.capabilities import ById, EntityCheck, Page, PageRequest, Row
 from vendors.errors import VendorError
 from vendors.http import Request
 from vendors.limiting import Limits
-from vendors.model import Account, Contact, Opportunity, Pipeline, Selection, User
+from vendors.model import Account, Contact, Opportunity, Pipeline, Record, Selection, User
 from vendors.query import NOTHING, Condition, Pushdown, Sort
 from vendors.registry import Link
 from vendors.tables import Table
-from vendors.wire import Decoded, Decoder
+from vendors.wire import Decoded, Decoder, records_of
 
 from . import mapping, wire
 from .settings import Settings
 
-
-class _HasId(Protocol):
-    @property
-    def id(self) -> str: ...
-
-
 E = TypeVar("E")
-W = TypeVar("W", bound=_HasId)
-R = TypeVar("R")
+W = TypeVar("W", bound=wire.Row)
+R = TypeVar("R", bound=Record)
 
 # No limit is documented. The calls of 64 boards at once, five for each, go out unhindered.
 _LIMITS: Final = Limits(max_concurrent=1_024)
@@ -49,10 +42,9 @@ class Client:
         read_fields = None if fields is None else request.selection.of("Opportunity")
         answer = await self._read("opportunities", wire.OPPORTUNITIES.asking(fields))
         start = _place(request.position, answer.value)
-        rows = [
-            Row(mapping.opportunity_from_wire(self._crm, row, read_fields), f"{number} {row.id}")
-            for number, row in enumerate(islice(answer.value, start, start + request.size), start + 1)
-        ]
+        shown = answer.value[start : start + request.size]
+        records = records_of(mapping.opportunity_from_wire, self._crm, shown, read_fields)
+        rows = [Row(record, f"{number} {record.local_id}") for number, record in enumerate(records, start + 1)]
         return Page(
             rows=rows,
             has_more=start + len(rows) < len(answer.value),
@@ -102,10 +94,10 @@ class Client:
             return EntityCheck(entity=name, error=error)
         return EntityCheck(entity=name, error=None)
 
-    async def _by_ids(self, ids: Sequence[str], name: str, decoder: Decoder[list[W]], record_of: Callable[[str, W], R]) -> ById[R]:
+    async def _by_ids(self, ids: Sequence[str], name: str, decoder: Decoder[list[W]], make: Callable[[str, W], R]) -> ById[R]:
         wanted = frozenset(ids)
         answer = await self._read(name, decoder, ("ids", ",".join(ids)))
-        return {row.id: record_of(self._crm, row) for row in answer.value if row.id in wanted}
+        return {record.local_id: record for record in records_of(make, self._crm, [row for row in answer.value if row.id in wanted])}
 
     async def _read(self, name: str, decoder: Decoder[E], *params: tuple[str, str]) -> Decoded[E]:
         request = Request(operation=name, path=f"{name}.json", params=params)

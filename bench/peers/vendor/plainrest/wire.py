@@ -9,8 +9,11 @@ class CustomField(WireModel):
     value: Text = None
 
 
-class Opportunity(WireModel):
+class Row(WireModel):
     id: Key
+
+
+class Opportunity(Row):
     title: Text = None
     description: Text = None
     amount: Number = None
@@ -29,33 +32,28 @@ class Opportunity(WireModel):
     active: Flag = None
 
 
-class Pipeline(WireModel):
-    id: Key
+class Pipeline(Row):
     name: Text = None
 
 
-class Stage(WireModel):
-    id: Key
+class Stage(Row):
     name: Text = None
     description: Text = None
     probability: Number = None
     pipelineId: Text = None
 
 
-class User(WireModel):
-    id: Key
+class User(Row):
     name: Text = None
     email: Text = None
     active: Flag = None
 
 
-class Account(WireModel):
-    id: Key
+class Account(Row):
     name: Text = None
 
 
-class Contact(WireModel):
-    id: Key
+class Contact(Row):
     name: Text = None
     email: Text = None
 
