@@ -94,6 +94,21 @@ def test_only_the_last_answer_is_kept_however_many_others_were_asked_for_meanwhi
     assert (readings.find("reader", "a", b"1"), readings.find("reader", "a", b"2")) == (None, b"2")
 
 
+class Alike:
+    """All of them have one hash."""
+
+    def __hash__(self) -> int:
+        return 7
+
+
+def test_readers_with_one_hash_are_told_apart() -> None:
+    readings, one, other = Readings(), Alike(), Alike()
+    for _ in range(2):
+        readings.keep(one, "a", b"1", "read by one")
+    assert readings.find(other, "a", b"1") is None
+    assert readings.find(one, "a", b"1") == "read by one"
+
+
 def test_what_was_of_no_use_for_longest_goes_first() -> None:
     readings = Readings(most_bytes=400_000)
     body = b"x" * 50_000
