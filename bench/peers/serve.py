@@ -1,8 +1,9 @@
 """Serves our graph over the workload's backend, as a target of the peers' runner.
 
-    BACKEND=http://127.0.0.1:9100 VARIANT=A python -m bench.peers.serve --port PORT [--apart]
+    BACKEND=http://127.0.0.1:9100 VARIANT=A python -m bench.peers.serve --port PORT [--apart] [--anew]
 
-Operations share vendor calls under way as they always do, unless `--apart`.
+Operations share vendor calls under way as they always do, unless `--apart`; and no answer is read again that is the same as before, unless
+`--anew`.
 """
 
 import os
@@ -17,6 +18,7 @@ def main() -> None:
     parser = ArgumentParser(prog="python -m bench.peers.serve")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--apart", action="store_true")
+    parser.add_argument("--anew", action="store_true")
     given = parser.parse_args()
     backend, variant = os.environ.get("BACKEND", ""), os.environ.get("VARIANT", "A")
     if not backend or variant not in VARIANTS:
@@ -24,7 +26,7 @@ def main() -> None:
     vendors.__path__.append(str(VENDORS_FOLDER))
     from bench.peers.target import serve  # noqa: PLC0415  # the graph's types are made of the vendors there are when it is imported
 
-    serve(backend, variant, port=given.port, apart=given.apart)
+    serve(backend, variant, port=given.port, apart=given.apart, anew=given.anew)
 
 
 if __name__ == "__main__":

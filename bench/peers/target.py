@@ -20,6 +20,7 @@ from vendors.flight import Flights
 from vendors.http import Judge, VendorHttp, no_judgement
 from vendors.limiting import Limits
 from vendors.model import Pipeline
+from vendors.readings import Readings
 from vendors.registry import Link, Vendor
 from vendors.sharing import SharedReads
 
@@ -34,7 +35,7 @@ _CRM_SETTINGS: Final[Mapping[str, Mapping[str, float]]] = {
 }
 
 
-def serve(backend: str, variant: str, *, port: int, apart: bool = False) -> None:
+def serve(backend: str, variant: str, *, port: int, apart: bool = False, anew: bool = False) -> None:
     """Serve until told to stop, put together as `crmgraph serve` does it.
 
     Args:
@@ -42,6 +43,7 @@ def serve(backend: str, variant: str, *, port: int, apart: bool = False) -> None
         variant: One of the workload's variants.
         port: Port to listen at.
         apart: Whether operations share no vendor calls.
+        anew: Whether every answer is read anew, as those of vendors whose data changes all the time.
     """
     files, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(files, most_files), most_files))
@@ -51,6 +53,8 @@ def serve(backend: str, variant: str, *, port: int, apart: bool = False) -> None
         configure_logging(level="warning", form=config.server.log_format, secrets=config.secrets(), request_id=request_id)
         if apart:
             config = _apart(config)
+        if anew:
+            _keep_no_readings()
         app = create_server(config)
         GraphServer(uvicorn_config(app, port=port), app.state.on_stop, tunes_gc=config.server.gc == "tuned").run(sockets=[listener])
 
@@ -83,6 +87,15 @@ def _apart_vendor(vendor: Vendor) -> Vendor:
         return kind(_ApartLink(**{field.name: getattr(link, field.name) for field in fields(link)}), settings)
 
     return replace(vendor, connect=connect)
+
+
+def _keep_no_readings() -> None:
+    readings: Any = Readings
+    readings.keep = _keep_nothing
+
+
+def _keep_nothing(*_: object) -> None:
+    """Stand in for `Readings.keep`."""
 
 
 def _operation() -> float | None:
