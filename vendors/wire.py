@@ -1,7 +1,8 @@
 """Reading bodies into a vendor's wire models, and the values that vendors write in odd ways.
 
 Bodies go straight from bytes into the typed models. Two cases take a slower way: a row that does not fit costs only that row, and a number
-literal with more digits than a float holds is read exactly.
+literal with more digits than a float holds is read exactly. An answer that is the same as before is not read again, and of the same row the
+same record is made.
 """
 
 import json
@@ -39,7 +40,7 @@ _MOST_PARTS: Final = 64
 _MADE: Final = "_made"
 
 unknown_fields: Counter[tuple[str, str]] = Counter()
-"""How often a wire field that we do not know was seen, by (entity, field)."""
+"""How often a record was made of a row with a wire field that we do not know, by (entity, field)."""
 
 
 class WireModel(BaseModel):
