@@ -30,8 +30,8 @@ class Live:
 
 
 @asynccontextmanager
-async def live(*, port: int = 0, watch: Mapping[str, float] | None = None) -> AsyncGenerator[Live, None]:
-    """Serve the graph of all vendors' sandboxes; port 0 takes a free one. Nobody watches them, or as these settings of a Crm say."""
+async def live(*, watch: Mapping[str, float] | None = None) -> AsyncGenerator[Live, None]:
+    """Serve the graph of all vendors' sandboxes. Nobody watches them, or as these settings of a Crm say."""
     async with AsyncExitStack() as stack:
         sandboxes: dict[str, RunningSandbox] = {}
         for vendor in sorted(set(all_vendors()) & set(all_sandboxes())):
@@ -43,7 +43,7 @@ async def live(*, port: int = 0, watch: Mapping[str, float] | None = None) -> As
         money = {"currency": "EUR", "rates_file": str(RATES_FILE)}
         data = {"server": server_table, "money": money, "changes": {"enabled": watch is not None}, "crms": tables}
         app = create_server(parse_config(data, {}, folder=Path()), tabs=TABS)
-        with socket.create_server(("127.0.0.1", port)) as listener:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
             number = listener.getsockname()[1]
             running = GraphServer(uvicorn_config(app, host="127.0.0.1", port=number), app.state.on_stop)
             serving = asyncio.create_task(running.serve(sockets=[listener]))

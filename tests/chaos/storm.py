@@ -21,6 +21,7 @@ from server.changes.webhooks import PATH
 from server.commands.toml import toml_lines
 from tests.contract.test_watching import bare
 from tests.playground import connect
+from tests.ports import held_port
 from tests.server.command_line import lines_until, running
 from vendors.changes import RegistersWebhooks
 from vendors.registry import all_sandboxes, all_vendors
@@ -174,8 +175,8 @@ class Storm:
 
 
 @asynccontextmanager
-async def storm(folder: Path, port: int) -> AsyncGenerator[Storm, None]:
-    """Start every vendor's sandbox, write the configuration, and have webhooks sent to the server that will run on that port."""
+async def storm(folder: Path) -> AsyncGenerator[Storm, None]:
+    """Start every vendor's sandbox, write the configuration, and have webhooks sent to where the server will run."""
     async with AsyncExitStack() as stack:
         sandboxes: dict[str, RunningSandbox] = {}
         for vendor in sorted(set(all_vendors()) & set(all_sandboxes())):
@@ -186,7 +187,7 @@ async def storm(folder: Path, port: int) -> AsyncGenerator[Storm, None]:
         for key, sandbox in sandboxes.items():
             lines += [f"[crms.{key}]", f'vendor = "{sandbox.kind.vendor}"', *toml_lines({**sandbox.settings, **_WATCH})]
         (folder / "crms.toml").write_text("\n".join(lines), encoding="utf-8")
-        yield Storm(folder, sandboxes, port)
+        yield Storm(folder, sandboxes, stack.enter_context(held_port()))
 
 
 def broken_chains(truth: Mapping[Deal, Sequence[DealState]], chains: Mapping[Deal, Sequence[tuple[DealState, DealState]]]) -> list[str]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 from pathlib import Path
 from random import Random
 
@@ -13,14 +12,9 @@ from vendors.sandbox_webhooks import Mishaps
 MOVES = int(os.environ.get("CHAOS_MOVES", "1500"))
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 async def test_a_client_that_goes_on_from_its_cursor_sees_every_deal_move(tmp_path: Path) -> None:
     random, seen, calm = Random(MOVES), Seen(), asyncio.Event()  # noqa: S311  # repeatable, not secret
-    async with storm(tmp_path, free_port()) as world:
+    async with storm(tmp_path) as world:
         await world.register_webhooks()
         serving = asyncio.create_task(world.serve_and_kill(random, calm=calm))
         following = asyncio.create_task(world.follow(seen))

@@ -181,11 +181,10 @@ async def serving(
     settings: HttpSettings | None = None,
     limits: Limits | None = None,
     *,
-    port: int = 0,
     clock: Clock = time.monotonic,
     feed: Feed | None = None,
 ) -> AsyncGenerator[FeedServer]:
-    """Run the graph under uvicorn; port 0 takes a free one, and without a feed there is a new one."""
+    """Run the graph under uvicorn; without a feed there is a new one."""
     feed = feed or Feed()
 
     def context(connection: HTTPConnection, params: Mapping[str, object]) -> FeedContext:
@@ -202,7 +201,7 @@ async def serving(
         config=StrawberryConfig(disable_field_suggestions=True),
     )
     app = create_app(schema=schema, context_factory=context, settings=settings or HttpSettings(graphiql=False), ready=lambda: True)
-    listener = listen("127.0.0.1", port)
+    listener = listen("127.0.0.1", 0)
     host, chosen = listener.getsockname()
     server = GraphServer(uvicorn_config(app, host=host, port=chosen), app.state.on_stop)
     task = asyncio.create_task(server.serve(sockets=[listener]))

@@ -21,6 +21,7 @@ from server.commands.event_stream import EventStream, ServerSentEvent
 from server.compose import create_server
 from server.config import parse_config
 from server.http import GraphServer, listen, uvicorn_config
+from tests.ports import held_port
 from tests.server.command_line import COMMAND, ROOT
 from vendors.registry import all_sandboxes
 from vendors.sandbox import RunningSandbox, start
@@ -38,7 +39,7 @@ class Scene:
     sandbox: RunningSandbox
     store: Path
     changes: Mapping[str, object]
-    port: int = 0
+    port: int
 
     @property
     def board(self) -> Board:
@@ -54,7 +55,7 @@ class Scene:
 
     @asynccontextmanager
     async def serving(self, **changes: object) -> AsyncGenerator[None, None]:
-        """Serve on the port of the first time, from when all opportunities have been read once."""
+        """Serve, always at the same address."""
         crm = {
             "vendor": self.sandbox.kind.vendor,
             **self.sandbox.settings,
@@ -65,7 +66,6 @@ class Scene:
         tables = {"server": {"store_dir": str(self.store)}, "changes": {**self.changes, **changes}, "crms": {"service": crm}}
         app = create_server(parse_config(tables, {}, folder=Path()))
         listener = listen("127.0.0.1", self.port)
-        self.port = listener.getsockname()[1]
         server = GraphServer(uvicorn_config(app, host="127.0.0.1", port=self.port), app.state.on_stop)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:
@@ -80,7 +80,8 @@ async def scene(tmp_path: Path) -> AsyncGenerator[Scene, None]:
     sandbox = await start(all_sandboxes()["autotask"])
     (tmp_path / "store").mkdir()
     try:
-        yield Scene(sandbox, tmp_path / "store", {})
+        with held_port() as port:
+            yield Scene(sandbox, tmp_path / "store", {}, port)
     finally:
         await sandbox.stop()
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from server.examples import BOARD_QUERY
+from tests.ports import held_port
 from tests.server.command_line import crmgraph, lines_until, running
 from vendors.registry import all_sandboxes, all_vendors
 
@@ -84,7 +85,7 @@ def test_a_sandbox_that_is_stopped_is_told_once_and_missing_and_can_be_started_a
         subprocess.run(["kill", str(pid)], check=True)  # noqa: S603, S607  # the command that it prints
         told = lines_until(it.process, "-m server.cli sandbox autotask")
         without = it.board()
-        with running("sandbox", "autotask", "--port", port, folder=tmp_path) as again:
+        with held_port(port), running("sandbox", "autotask", "--port", port, folder=tmp_path) as again:
             lines_until(again, "listens at")
             it.process.send_signal(signal.SIGINT)
             rest = it.said_until_end()

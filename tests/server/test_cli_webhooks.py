@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,6 +14,7 @@ import pytest
 from server.commands.sandbox import configuration
 from server.commands.webhooks import carry_out, webhook_url
 from server.config import load_config
+from tests.ports import held_port
 from tests.server.command_line import COMMAND, ROOT
 from vendors.errors import ConfigError
 from vendors.registry import all_sandboxes
@@ -142,9 +142,7 @@ async def test_what_cannot_be_done_is_told(desk: Desk) -> None:
     unsigned = await desk.command("register", "--crm", "dach", "--url", PUBLIC)
     stopped = desk.sandboxes["dach"]
     await stopped.stop()
-    with socket.socket() as held:  # bound and not listening: nobody else gets the port meanwhile
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.bind(("127.0.0.1", urlsplit(stopped.base_url).port))
+    with held_port(urlsplit(stopped.base_url).port or 0):
         away = await desk.command("list", "--crm", "dach")
 
     assert without.status == 1

@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from server.compose import create_server
 from server.config import parse_config
 from server.http import GraphServer, listen, uvicorn_config
+from tests.ports import held_port
 from vendors.registry import all_sandboxes
 from vendors.sandbox import RunningSandbox, start
 from vendors.sandbox_board import LIFE
@@ -29,12 +30,13 @@ class Subject:
     Args:
         sandbox: The CRM.
         store: What the server keeps, also while it is stopped.
+        port: Where it listens, on loopback.
     """
 
-    def __init__(self, sandbox: RunningSandbox, store: Path) -> None:
+    def __init__(self, sandbox: RunningSandbox, store: Path, port: int) -> None:
         self._sandbox = sandbox
         self._store = store
-        self._port = 0
+        self._port = port
         self._moves = 0
         self._app = Starlette()
         self._server: GraphServer | None = None
@@ -66,7 +68,6 @@ class Subject:
         data = {"server": {"store_dir": str(self._store)}, "crms": {"service": crm}}
         self._app = create_server(parse_config(data, {}, folder=self._store))
         listener = listen("127.0.0.1", self._port)
-        self._port = listener.getsockname()[1]
         self._server = GraphServer(uvicorn_config(self._app, port=self._port), self._app.state.on_stop)
         self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
         async with asyncio.timeout(60):
@@ -91,8 +92,8 @@ class Subject:
 async def subject() -> AsyncGenerator[Subject]:
     """A running server, for one test."""
     sandbox = await start(all_sandboxes()["autotask"])
-    with TemporaryDirectory() as store:
-        made = Subject(sandbox, Path(store))
+    with TemporaryDirectory() as store, held_port() as port:
+        made = Subject(sandbox, Path(store), port)
         await made.start()
         try:
             yield made
