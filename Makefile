@@ -15,6 +15,9 @@ SERVER_TESTS := tests/server tests/bench tests/chaos tests/e2e tests/readme
 VENDOR_TESTS := tests/vendors tests/execution
 CHECKS := check-format check-lint check-mypy check-pyright check-imports check-schema
 
+# Tests start processes by the hundred; each would compile the whole project again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test $(TESTS) fuzz chaos check $(CHECKS) format schema graphiql lock upgrade clean
 .DELETE_ON_ERROR:

@@ -170,9 +170,16 @@ def all_vendors() -> Mapping[str, Vendor]:
 @cache
 def all_sandboxes() -> Mapping[str, SandboxKind]:
     """Every vendor's sandbox by vendor key, in alphabetical order."""
-    named = [name for name in _folders() if importlib.util.find_spec(f"vendors.{name}.sandbox") is not None]
-    found = {name: importlib.import_module(f"vendors.{name}.sandbox") for name in named}
-    return {name: module.SANDBOX for name, module in found.items() if hasattr(module, "SANDBOX")}
+    found = {name: find_sandbox(name) for name in _folders()}
+    return {name: kind for name, kind in found.items() if kind is not None}
+
+
+@cache
+def find_sandbox(vendor: str) -> SandboxKind | None:
+    """One vendor's sandbox, without loading those of the others; None where there is none."""
+    if vendor not in _folders() or importlib.util.find_spec(f"vendors.{vendor}.sandbox") is None:
+        return None
+    return getattr(importlib.import_module(f"vendors.{vendor}.sandbox"), "SANDBOX", None)
 
 
 def _folders() -> list[str]:

@@ -14,7 +14,7 @@ from typing import Final
 from server.commands.terminal import say
 from server.commands.toml import toml_lines, toml_value
 from vendors.errors import ConfigError
-from vendors.registry import all_sandboxes
+from vendors.registry import all_sandboxes, find_sandbox
 from vendors.sandbox import OptionValue, RunningSandbox, SandboxKind, start
 from vendors.sandbox_board import LIFE
 
@@ -106,12 +106,12 @@ async def _set_when_input_ends(event: asyncio.Event) -> None:
 
 
 def _kinds(vendor: str | None) -> list[SandboxKind]:
-    known = all_sandboxes()
     if vendor is None:
-        return list(known.values())
-    if vendor not in known:
-        raise ConfigError(f"there is no sandbox of that vendor; there are {', '.join(known)}")
-    return [known[vendor]]
+        return list(all_sandboxes().values())
+    kind = find_sandbox(vendor)
+    if kind is None:
+        raise ConfigError(f"there is no sandbox of that vendor; there are {', '.join(all_sandboxes())}")
+    return [kind]
 
 
 def _options(kind: SandboxKind, given: Sequence[str], *, alone: bool) -> Mapping[str, OptionValue]:
