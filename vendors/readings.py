@@ -11,9 +11,12 @@ from typing import Any, Final
 
 _MOST_BYTES: Final = 16 * 1024 * 1024
 _MOST_ASKED: Final = 4_096
-# More than what is mostly measured: of models that only readings still hold, and of a row with few of its model's fields and its record.
+# More than what is mostly measured: of models that only readings still hold, of a row with few of its model's fields and its record, and of
+# a member of a row that has many, such as custom fields.
 _BYTES_OF_A_READING: Final = 64 * 1024
 _BYTES_OF_AN_OBJECT: Final = 3 * 1024
+_BYTES_OF_A_MEMBER: Final = 256
+_BYTES_OF_A_LETTER: Final = 4  # of all in a text, once one of them takes so many
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class Readings:
                 self._asked.popitem(last=False)
             return
         self._forget(mark)
-        weight = _BYTES_OF_A_READING + len(gist) + (gist.count(b"{") + gist.count(b"[")) * _BYTES_OF_AN_OBJECT
+        weight = _weight(gist)
         if weight > self._most_bytes:
             return
         self._kept[mark] = _Read(reader, gist, reading, weight)
@@ -78,3 +81,10 @@ class Readings:
         kept = self._kept.pop(mark, None)
         if kept is not None:
             self._bytes -= kept.weight
+
+
+def _weight(gist: bytes) -> int:
+    """Bytes that an answer takes with all that is made of it, by what can be told from it quickly."""
+    letter = 1 if gist.isascii() and b"\\u" not in gist else _BYTES_OF_A_LETTER
+    objects, members = gist.count(b"{") + gist.count(b"["), gist.count(b'":')
+    return _BYTES_OF_A_READING + len(gist) * (1 + letter) + max(objects * _BYTES_OF_AN_OBJECT, members * _BYTES_OF_A_MEMBER)

@@ -1,5 +1,6 @@
 """Small tables of a Crm (pipelines, stages, users, currencies, picklists), kept whole for a while."""
 
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
@@ -21,7 +22,8 @@ class _Kept(NamedTuple, Generic[T]):
 class Table(Generic[T]):
     """A value that is loaded on first use and again when it is too old; concurrent users share one load.
 
-    What was odd in it is told to everybody who uses it.
+    What was odd in it is told to everybody who uses it. As long as it is loaded equal, it is the same object: records that were made
+    with it (`vendors.wire.records_of`) are recognized without comparing all of it, and keep no earlier ones alive.
 
     Args:
         load: Reads the whole table from the vendor. A failed load is not kept.
@@ -50,8 +52,9 @@ class Table(Generic[T]):
         return await self._value(self._younger_than(_MISS_REFRESH_SECONDS))
 
     def clear(self) -> None:
-        """Forget the kept value."""
-        self._kept = None
+        """Have it loaded again for whoever asks next."""
+        if self._kept is not None:
+            self._kept = self._kept._replace(read_at=-math.inf)
 
     def _younger_than(self, seconds: float) -> _Kept[T] | None:
         kept = self._kept
@@ -71,5 +74,7 @@ class Table(Generic[T]):
     async def _reload(self) -> _Kept[T]:
         with recording() as recorder:
             value = await self._load()
+        if self._kept is not None and self._kept.value == value:
+            value = self._kept.value
         self._kept = _Kept(value, self._clock(), tuple(recorder.warnings))
         return self._kept

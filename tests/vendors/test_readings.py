@@ -5,6 +5,7 @@ import logging
 import time
 import tracemalloc
 from asyncio import sleep
+from collections.abc import Mapping
 
 import aiohttp
 import pytest
@@ -110,7 +111,7 @@ def test_readers_with_one_hash_are_told_apart() -> None:
 
 
 def test_what_was_of_no_use_for_longest_goes_first() -> None:
-    readings = Readings(most_bytes=400_000)
+    readings = Readings(most_bytes=500_000)
     body = b"x" * 50_000
     for question in "abcabc":
         readings.keep("reader", question, body, question)
@@ -120,17 +121,28 @@ def test_what_was_of_no_use_for_longest_goes_first() -> None:
     assert [readings.find("reader", question, body) for question in "abcd"] == ["a", None, "c", "d"]
 
 
-def test_what_small_answers_were_read_as_does_not_take_more_than_it_may() -> None:
-    """The bytes of a row with an id and no more are few, and those of its model many."""
-    readings = Readings(most_bytes=2_000_000)
+@pytest.mark.parametrize(
+    ("rest", "is_ascii"),
+    [
+        ({}, True),
+        ({f"custom_{number}": "1" for number in range(100)}, True),
+        ({"opportunityName": "a" * 2_000 + "\N{GRINNING FACE}"}, False),
+        ({"opportunityName": "a" * 2_000 + "\N{GRINNING FACE}"}, True),
+    ],
+    ids=["an id", "many members", "wide letters", "escaped wide letters"],
+)
+def test_what_answers_were_read_as_does_not_take_more_than_it_may(rest: Mapping[str, str], *, is_ascii: bool) -> None:
+    """However few the bytes of a row are beside those of its model."""
+    readings = Readings(most_bytes=4_000_000)
     reader = sharpspring.OPPORTUNITIES.decoder
-    answers = [json.dumps({"result": {"opportunity": [{"id": f"{page}00{row}"} for row in range(100)]}}).encode() for page in range(1, 101)]
+    pages = [[{"id": f"{page}00{row}", **rest} for row in range(100)] for page in range(1, 101)]
+    answers = [json.dumps({"result": {"opportunity": rows}}, ensure_ascii=is_ascii).encode() for rows in pages]
     tracemalloc.start()
     try:
         for page in range(200):
             gist = answers[page // 2]
             readings.keep(reader, f"page {page // 2}", gist, reader.decode(gist))
-        assert tracemalloc.get_traced_memory()[0] < 2_000_000
+        assert tracemalloc.get_traced_memory()[0] < 4_000_000
     finally:
         tracemalloc.stop()
     assert readings.find(reader, "page 99", answers[-1]) is not None

@@ -18,6 +18,7 @@ class Vendor:
     now: float = 0.0
     reads: int = 0
     failures: list[UnavailableError] = field(default_factory=list[UnavailableError])
+    rows: list[str] = field(default_factory=lambda: ["1", "2"])
 
     def clock(self) -> float:
         return self.now
@@ -28,7 +29,7 @@ class Vendor:
         if self.failures:
             raise self.failures.pop()
         warn("main", "PERCENT_OUT_OF_RANGE", "The probability is 140.", local_id="2")
-        return ("1", "2")
+        return tuple(self.rows)
 
 
 async def recorded(get: Callable[[], Awaitable[tuple[str, ...]]]) -> CallRecorder:
@@ -62,6 +63,23 @@ async def test_only_what_was_kept_is_told_to_be_kept(table: Table[tuple[str, ...
     kept, after_miss = await recorded(table.get), await recorded(table.get_after_miss)
 
     assert [(recorder.kept_since, recorder.cache_hits) for recorder in (first, kept, after_miss)] == [(None, 0), (5.0, 1), (5.0, 0)]
+
+
+async def test_it_is_the_same_object_until_it_is_another_table(table: Table[tuple[str, ...]], vendor: Vendor) -> None:
+    first = await table.get()
+    vendor.now = 60.0
+    again = await table.get()
+    table.clear()
+    cleared = await table.get()
+    vendor.rows.append("3")
+    table.clear()
+    changed = await table.get()
+
+    assert vendor.reads == 4
+    assert again is first
+    assert cleared is first
+    assert changed == ("1", "2", "3")
+    assert await table.get() is changed
 
 
 async def test_it_is_read_again_when_it_is_too_old_or_a_key_is_missed(table: Table[tuple[str, ...]], vendor: Vendor) -> None:
