@@ -227,7 +227,10 @@ def position_of(codec: "CursorCodec", log: Log, text: str, *, argument: str = "a
                 raise expired(codec, log)
             return position
         case _:
-            message = f"`{argument}` is no cursor of this stream; take the `cursor` of one of its events."
+            message = (
+                f"`{argument}` is no cursor of this stream, or one from before its store was lost. "
+                f"Take the `cursor` of one of its events, or read what you show anew and go on without `{argument}`."
+            )
             raise UserError(ErrorCode.INVALID_CURSOR, message)
 
 

@@ -115,8 +115,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "string_type": "must be text, in quotes",
     "string_too_short": "must have {min_length} or more characters",
     "string_too_long": "must have {max_length} or fewer characters",
-    "too_short": "must have {min_length} or more entries",
-    "too_long": "must have {max_length} or fewer entries",
+    "too_short": "must have {min_length} or more characters",  # of secrets; no setting is a list with a bound
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
     "int_type": "must be a whole number",

@@ -113,4 +113,6 @@ def network_reason(cause: BaseException) -> str | None:
     if not isinstance(inner, OSError):
         return None
     # Python's own text of a refused connection has the address in it; the numbers of a failed look-up of a name are others.
-    return os.strerror(inner.errno) if inner.errno and not isinstance(inner, socket.gaierror) else inner.strerror
+    if inner.errno and not isinstance(inner, socket.gaierror):
+        return os.strerror(inner.errno)
+    return inner.strerror or ("the connection was broken off" if isinstance(inner, ConnectionError) else None)

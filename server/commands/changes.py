@@ -73,7 +73,7 @@ def run(arguments: Namespace) -> int:
         raise BrokenPipeError from error
     finally:
         if terminal.cursor not in (None, arguments.after):
-            _note(f"to go on from here: --after {terminal.cursor}")
+            _note(f"to go on from here: --after={terminal.cursor}")
     return 0
 
 
@@ -291,7 +291,7 @@ def _refusal(answer: Json) -> NoChangesError:
     if _at(error, "extensions", "code") == ErrorCode.CURSOR_EXPIRED:
         return NoChangesError(
             "what followed this cursor is not kept any more, so that changes are missing from here on; to go on with the oldest that are"
-            f" kept: --after {_at(error, 'extensions', 'oldestCursor')}"
+            f" kept: --after={_at(error, 'extensions', 'oldestCursor')}"
         )
     return NoChangesError(str(error.get("message", "the graph gave no answer and no reason")))
 

@@ -21,7 +21,7 @@ from server.crms import connect_crms, open_session
 from server.observe import configure_logging
 from vendors.calls import Deadline, VendorCall, deadline_scope, recording
 from vendors.capabilities import Checks, EntityCheck, ReadsCustomFieldDefinitions
-from vendors.errors import CredentialsError, PermissionDeniedError, UnavailableError, UnsupportedError, VendorError
+from vendors.errors import CredentialsError, MalformedReplyError, PermissionDeniedError, UnavailableError, UnsupportedError, VendorError
 from vendors.health import behind, network_reason
 from vendors.registry import Crm
 
@@ -143,7 +143,11 @@ def _about(entities: Sequence[str]) -> str:
 
 
 def _told(error: VendorError, origin: str) -> str:
-    """What an error says; where no answer came, with whom and why too, which the graph does not tell everybody."""
+    """What an error says; where no answer came, or none that can be read, more of it, which the graph does not tell everybody."""
+    if isinstance(error, MalformedReplyError):
+        status = "" if error.status is None else f", status {error.status}"
+        advice = f"Check its address in the configuration: {urlsplit(origin).netloc} may answer with a page, and the API be at another."
+        return f"{error.message} {advice} ({error.code}{status})"
     if not isinstance(error, UnavailableError):
         return f"{error.message} ({error.code})"
     failure = behind(error)

@@ -148,8 +148,8 @@ async def test_the_log_and_the_terminal_show_the_moves_of_five_crms() -> None:
     command, *told_lines = told.splitlines()
     assert command == "$ crmgraph changes --follow"
     assert [without_time(line) for line in lines] == [without_time(line) for line in told_lines[: len(MOVES)]]
-    assert [re.sub(r"--after .*", "--after", line) for line in notes] == [
-        re.sub(r"--after .*", "--after", line) for line in told_lines[len(MOVES) :]
+    assert [re.sub(r"--after=.*", "--after=", line) for line in notes] == [
+        re.sub(r"--after=.*", "--after=", line) for line in told_lines[len(MOVES) :]
     ]
 
 

@@ -28,7 +28,7 @@ from vendors.sandbox import RunningSandbox, start
 from vendors.sandbox_board import LIFE, Board
 
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  service  \S.*  \S.*")
-CURSOR = re.compile(r"to go on from here: --after (\S+)")
+CURSOR = re.compile(r"to go on from here: --after=(\S+)")
 SECONDS = 60
 
 
@@ -170,10 +170,10 @@ async def test_the_log_is_shown_and_the_cursor_to_go_on_from(scene: Scene) -> No
         status, lines, err = await ended("--url", scene.url)
         cursor = CURSOR.search(err)
         assert cursor is not None
-        behind = await ended("--url", scene.url, "--after", cursor[1])
+        behind = await ended("--url", scene.url, f"--after={cursor[1]}")
         scene.move(one)
         await seen(scene, 3)
-        rest = await ended("--url", scene.url, "--after", cursor[1], "--crm", "service")
+        rest = await ended("--url", scene.url, f"--after={cursor[1]}", "--crm", "service")
 
     assert status == 0
     assert len(lines) == 2
@@ -200,7 +200,7 @@ async def test_following_shows_the_log_and_goes_on_with_what_happens_until_inter
 
     assert changes == everything
     assert (status, "Traceback" in err) == (0, False)
-    assert f"--after {changes[-1]['cursor']}" in err
+    assert f"--after={changes[-1]['cursor']}" in err
 
 
 async def test_when_nobody_reads_its_output_it_ends(scene: Scene) -> None:
@@ -241,7 +241,7 @@ async def test_a_stream_that_breaks_off_is_taken_up_where_it_was(scene: Scene) -
     assert changes == everything
     assert len({change["eventId"] for change in changes}) == 3
     assert status == 0
-    assert f"--after {changes[-1]['cursor']}" in err
+    assert f"--after={changes[-1]['cursor']}" in err
 
 
 async def test_who_was_too_slow_goes_on_by_itself(scene: Scene) -> None:
@@ -270,10 +270,10 @@ async def test_an_expired_cursor_is_told_with_the_one_to_go_on_from(scene: Scene
         await seen(scene, 2)
     async with scene.serving(retention_days=1e-9):
         await watched(scene)
-        status, lines, err = await ended("--follow", "--url", scene.url, "--after", change["cursor"])
-        oldest = re.search(r"--after (\S+)", err)
+        status, lines, err = await ended("--follow", "--url", scene.url, f"--after={change['cursor']}")
+        oldest = re.search(r"--after=(\S+)", err)
         assert oldest is not None
-        again = await ended("--url", scene.url, "--after", oldest[1])
+        again = await ended("--url", scene.url, f"--after={oldest[1]}")
 
     assert (status, lines) == (1, [])
     assert "not kept any more" in err

@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import subprocess
+import time
 import urllib.request
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -100,7 +101,8 @@ def test_a_sandbox_that_is_stopped_is_told_once_and_missing_and_can_be_started_a
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_the_sandboxes_end_with_it_however_it_ends(tmp_path: Path, end: signal.Signals) -> None:
+def test_the_sandboxes_end_with_it_however_it_ends(tmp_path: Path, end: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # where its store is meanwhile
     with demo(tmp_path) as it:
         it.process.send_signal(end)
         rest = it.said_until_end()
@@ -108,6 +110,21 @@ def test_the_sandboxes_end_with_it_however_it_ends(tmp_path: Path, end: signal.S
     assert not any(is_listening(port) for port, _ in it.rows.values())
     assert "Traceback" not in rest
     assert it.process.returncode == (0 if end is signal.SIGINT else -end)
+    assert end is signal.SIGKILL or not list(tmp_path.glob("crmgraph-demo-*"))
+
+
+def test_it_may_be_ended_while_it_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with running("demo", "--port", "0", "--sandbox-port-base", "0", folder=tmp_path) as process:
+        lines_until(process, "Starting the sandboxes")
+        while not list(tmp_path.glob("crmgraph-demo-*")):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        rest = process.communicate(timeout=60)[0]
+
+    assert "Traceback" not in rest
+    assert process.returncode == -signal.SIGTERM
+    assert not list(tmp_path.glob("crmgraph-demo-*"))
 
 
 def test_a_port_in_use_is_told(tmp_path: Path) -> None:

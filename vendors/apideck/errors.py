@@ -93,7 +93,7 @@ def judge(reply: Reply, fail: Fail) -> VendorError | None:
     code = failure.type_name if failure.type_name in _KINDS_OF_TYPE else None
     kind = _KINDS_OF_STATUS.get(reply.status) or _KINDS_OF_TYPE.get(code or "")
     if reply.status == HTTPStatus.NOT_FOUND and kind not in _OTHER_KINDS_OF_404:
-        kind = NotFoundError
+        kind = None if failure.type_name is None else NotFoundError  # without a type it is another server that answers
     if kind is None and reply.status in _REFUSALS:
         kind = RejectedRequestError
     if kind is None:

@@ -296,7 +296,7 @@ class Client(Writing, Webhooks):
         return {row.id: row for row in await self._reader.all("OpportunityTypes", wire.OPPORTUNITY_TYPES, only)}
 
     async def _load_units(self) -> frozenset[str]:
-        rows = await self._reader.all("SalesUnits", wire.SALES_UNITS, ("load-only", "id,is_deleted"))
+        rows = await self._reader.all("SalesUnits", wire.ROWS, ("load-only", "id,is_deleted"))
         return frozenset(row.id for row in rows if not row.is_deleted)
 
     async def _load_options(self) -> Options:

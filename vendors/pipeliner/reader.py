@@ -170,7 +170,7 @@ class Reader:
 
     async def probe(self, entity: str) -> None:
         """Read as little of an entity as possible (raises VendorError)."""
-        await self._http.send(_list_request(entity, [("first", "1"), ("load-only", "id")]))
+        await self._list(entity, wire.ROWS, [("first", "1"), ("load-only", "id")])
 
     async def _list(self, entity: str, decoder: Decoder[wire.Rows[R]], params: Sequence[tuple[str, str]]) -> Decoded[wire.Rows[R]]:
         request = _list_request(entity, params)
