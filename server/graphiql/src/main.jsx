@@ -41,7 +41,7 @@ createRoot(document.getElementById("graphiql")).render(
   <GraphiQL
     fetcher={fetcher}
     plugins={plugins}
-    visiblePlugin={explorer}
+    visiblePlugin={window.innerWidth < 1000 ? undefined : explorer} // it would leave the query no room
     defaultTabs={defaultTabs.length ? defaultTabs : undefined}
     defaultQuery=""
     initialVariables={firstTab?.variables ?? undefined}
