@@ -1,4 +1,7 @@
-"""The rows of one Crm, as a page is put together from several: read from the vendor's pages or taken from an index."""
+"""The rows of one Crm, as a page is put together from several: read from the vendor's pages or taken from an index.
+
+Both ways stand together: they hand out the same candidates and places, and a page may change from one to the other.
+"""
 
 import asyncio
 from abc import ABC, abstractmethod

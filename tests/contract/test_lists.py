@@ -1,4 +1,7 @@
-"""What every vendor evaluates of a list is what it was asked for, in every position of its options."""
+"""What every vendor evaluates of a list is what it was asked for, in every position of its options.
+
+One file, because all of it is compared with one list, read without conditions.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -131,27 +131,23 @@ async def test_a_connection_that_is_broken_off_is_told_as_that() -> None:
     assert f"cannot be reached at {host}: the connection was broken off. Check its address" in lines[3]
 
 
+@pytest.mark.parametrize(
+    ("fault", "advice"),
+    [
+        (Fault(kind="html"), "Check its address in the configuration: {host} may answer with a page, and the API be at another."),
+        (Fault(kind="status", status=404), "there is nothing at that address. Mend the CRM's URL, space or version in the configuration."),
+    ],
+    ids=["a page", "nothing"],
+)
 @pytest.mark.parametrize("vendor", sorted(all_vendors()))
-async def test_an_address_that_answers_with_a_page_is_not_accepted(vendor: str) -> None:
+async def test_an_address_where_there_is_something_else_is_told_to_be_mended(vendor: str, fault: Fault, advice: str) -> None:
     async with _sandbox(vendor) as sandbox:
-        sandbox.control.faults.append(Fault(kind="html", status=200))
-        lines = await _reported(_config(sandbox))
-
-    host = sandbox.base_url.removeprefix("http://").partition("/")[0]
-    assert lines[1].split()[2:4] == ["yes", "unknown"]
-    assert len(lines) == 4
-    assert "with something that cannot be read. Check its address in the configuration: " in lines[3]
-    assert f"{host} may answer with a page, and the API be at another. (MALFORMED" in lines[3]
-
-
-@pytest.mark.parametrize("vendor", sorted(all_vendors()))
-async def test_an_address_with_nothing_there_is_told_to_be_mended(vendor: str) -> None:
-    async with _sandbox(vendor) as sandbox:
-        sandbox.control.faults.append(Fault(kind="status", status=404))
+        sandbox.control.faults.append(fault)
         lines = await _reported(_config(sandbox))
 
     assert lines[1].split()[2:4] == ["yes", "unknown"]
-    assert "there is nothing at that address. Mend the CRM's URL, space or version in the configuration." in lines[3]
+    assert len(lines) == 4, "all entities fail for the same reason"
+    assert advice.format(host=sandbox.base_url.removeprefix("http://").partition("/")[0]) in lines[3]
 
 
 async def test_an_answer_that_tells_of_an_outage_is_told_with_its_status() -> None:

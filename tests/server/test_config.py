@@ -113,6 +113,7 @@ def test_what_is_not_said_about_limits_has_its_default() -> None:
             "server.log_level: must be one of 'debug', 'info', 'warning' or 'error'. Least severe level that is logged.",
         ),
         ({"cors_origins": "https://x"}, "server.cors_origins: must be a list, in brackets."),
+        ({"cursor_key": "short"}, "server.cursor_key: must have 16 or more characters."),
         ({"cors_origins": ["*"]}, "server.cors_origins: name each origin as scheme://host"),
         ({"cors_origins": ["https://x/board"]}, "server.cors_origins: name each origin as scheme://host"),
         *(
