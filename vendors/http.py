@@ -28,6 +28,7 @@ from vendors.errors import (
     VendorError,
     VendorTimeoutError,
 )
+from vendors.exchange import Exchanges, TooLargeError
 from vendors.flight import Flights
 from vendors.health import Health, behind
 from vendors.limiting import Budget, Circuit, Limits, Notices, Pause, Sleep
@@ -39,7 +40,6 @@ from vendors.vendor_clock import VendorClock
 E = TypeVar("E", bound=VendorError)
 
 DEFAULT_TIMEOUT_SECONDS: Final = 30.0
-_CHUNK_BYTES: Final = 64 * 1024
 _HOLD_AFTER_429_SECONDS: Final = 1.0
 _SERVER_ERROR: Final = 500
 # A Crm that was given less time than that is not ill because it did not answer.
@@ -154,7 +154,6 @@ class VendorHttp:
         self.circuit = Circuit(clock=clock)
         self.notices = Notices(clock=clock)
         self.readings = Readings()
-        self._session = session
         self._auth = auth
         self._limits = limits
         self._judge = judge
@@ -162,8 +161,7 @@ class VendorHttp:
         self._sleep = sleep
         self._jitter = jitter
         self._retry = retry or RetryPolicy()
-        self._proxy = proxy
-        self._ssl = ssl
+        self._exchanges = Exchanges(session, proxy=proxy, ssl=ssl, most_bytes=limits.max_reply_bytes)
         self._budget = Budget(limits, clock=clock, sleep=sleep)
         self._flights: Flights[Reply] = Flights()
         self._pause = Pause(clock=clock)
@@ -329,30 +327,13 @@ class VendorHttp:
         headers = {**access.headers, **request.headers}
         if request.content_type is not None:
             headers["Content-Type"] = request.content_type
-        async with self._session.request(
-            request.method,
-            self._url(request, access),
-            params=request.params or None,
-            data=request.body,
-            headers=headers,
-            allow_redirects=False,
-            proxy=self._proxy,
-            ssl=self._ssl,
-            middlewares=None if request.read else (_only_once,),
-        ) as response:
-            return Reply(response.status, response.headers, await self._body(request, response))
-
-    async def _body(self, request: Request, response: aiohttp.ClientResponse) -> bytes:
-        """The body, unless it is too large: a length that is told is believed, but for what is packed and grows while it is unpacked."""
-        most = self._limits.max_reply_bytes
-        if (response.content_length or most) < most and "Content-Encoding" not in response.headers:
-            return await response.read()
-        body = bytearray()
-        async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
-            body += chunk
-            if len(body) > most:
-                raise self._fail(request, None)(MalformedReplyError)
-        return bytes(body)
+        try:
+            status, reply_headers, body = await self._exchanges.run(
+                request.method, self._url(request, access), headers, request.body, once=not request.read
+            )
+        except TooLargeError:
+            raise self._fail(request, None)(MalformedReplyError) from None
+        return Reply(status, reply_headers, body)
 
     def _url(self, request: Request, access: Access) -> URL:
         url = _joined(access.base_url, request.path)
@@ -360,7 +341,7 @@ class VendorHttp:
             raise self._fail(request, None)(
                 MalformedReplyError, f"The CRM {self.crm!r} answered with a link to another host, which is not followed."
             )
-        return url
+        return url.extend_query(request.params) if request.params else url
 
     def _by_status(self, request: Request, reply: Reply) -> VendorError | None:
         if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
@@ -407,16 +388,6 @@ def _joined(base_url: URL, path: str) -> URL | None:
     """The address of a path, or of a link; None when it is at another origin."""
     url = base_url.join(URL(path)) if path else base_url
     return url if url.origin() == base_url.origin() else None
-
-
-async def _only_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a PUT or DELETE again by itself when a kept connection breaks: it may have been done."""
-    try:
-        return await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as cause:
-        raise aiohttp.ClientConnectionError from cause
 
 
 def _remaining(deadline: Deadline | None) -> float:

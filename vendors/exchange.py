@@ -1,0 +1,152 @@
+"""One request and its answer over a connection of aiohttp's pool, and nothing else.
+
+Finding and keeping connections, TLS, proxies, parsing and unpacking are aiohttp's. Its session's way to a request is not taken: for
+redirects, cookies, traces and middlewares, none of which a vendor is called with, it takes more than half of what a call costs
+(docs/decisions/0013-calls-go-past-the-session.md).
+"""
+
+import asyncio
+from collections.abc import Mapping
+from ssl import SSLContext
+from typing import Final
+
+import aiohttp
+from aiohttp.hdrs import CONTENT_ENCODING, CONTENT_LENGTH, METH_GET, PROXY_AUTHORIZATION
+from aiohttp.http import HttpProcessingError
+from multidict import CIMultiDictProxy
+from yarl import URL
+
+_CHUNK_BYTES: Final = 64 * 1024
+_FIRST_FINAL_STATUS: Final = 200
+_SWITCHING_PROTOCOLS: Final = 101
+
+
+class TooLargeError(Exception):
+    """An answer is larger than it may be."""
+
+
+class Exchanges:
+    """Makes the exchanges of one Crm.
+
+    Args:
+        session: Whose connections, default headers and timeouts are used.
+        proxy: URL of an HTTP proxy.
+        ssl: A TLS context, or True for the system's.
+        most_bytes: Size of a body, unpacked, at which it is given up.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, *, proxy: str | None, ssl: SSLContext | bool, most_bytes: int) -> None:
+        self._session = session
+        self._proxy = None if proxy is None else URL(proxy)
+        self._ssl = ssl
+        self._most_bytes = most_bytes
+        self._ways: dict[URL, aiohttp.ClientRequest] = {}
+
+    async def run(
+        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, *, once: bool
+    ) -> tuple[int, CIMultiDictProxy[str], bytes]:
+        """Send a request, and give the status, headers and body of its answer. A redirect is an answer like any other.
+
+        Args:
+            method: HTTP verb.
+            url: Address, with its query.
+            headers: In addition to the session's; they win.
+            body: Encoded body.
+            once: Whether it may not be sent again when a kept connection turns out to be closed, since it may have been done.
+
+        Raises:
+            ValueError: A header, the verb or the address cannot be sent.
+            TooLargeError: The answer is.
+            aiohttp.ClientError: No answer came.
+        """
+        way = self._way(url)
+        sent = _head(method, url, way, headers, body) + (body or b"")
+        try:
+            return await self._exchanged(way, sent)
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
+            if once:
+                raise
+            return await self._exchanged(way, sent)
+
+    def _way(self, url: URL) -> aiohttp.ClientRequest:
+        """What tells the pool where to, and how: a request to the origin that is never sent."""
+        origin = url.origin()
+        way = self._ways.get(origin)
+        if way is None:
+            way = self._ways[origin] = aiohttp.ClientRequest(
+                METH_GET,
+                origin,
+                headers=self._session.headers,
+                loop=asyncio.get_running_loop(),
+                session=self._session,
+                proxy=self._proxy,
+                ssl=self._ssl,
+            )
+            if self._proxy is not None and self._proxy.user and not way.is_ssl():  # one who tunnels is told when the tunnel is asked for
+                way.headers[PROXY_AUTHORIZATION] = aiohttp.encode_basic_auth(self._proxy.user, self._proxy.password or "")
+        return way
+
+    async def _exchanged(self, way: aiohttp.ClientRequest, sent: bytes) -> tuple[int, CIMultiDictProxy[str], bytes]:
+        connector = self._session.connector
+        if connector is None:
+            raise aiohttp.ClientConnectionError("the session is closed")
+        try:
+            connection = await connector.connect(way, [], self._session.timeout)
+        except TimeoutError as cause:  # of the connection: our own deadlines come as cancellations
+            raise aiohttp.ConnectionTimeoutError from cause
+        transport, protocol = connection.transport, connection.protocol
+        if transport is None or protocol is None:
+            connection.close()
+            raise aiohttp.ServerDisconnectedError
+        try:
+            protocol.set_response_params(read_until_eof=True)
+            transport.write(sent)
+            message, content = await protocol.read()
+            while message.code < _FIRST_FINAL_STATUS and message.code != _SWITCHING_PROTOCOLS:
+                message, content = await protocol.read()
+            body = await self._body(message.headers, content)
+        except HttpProcessingError as cause:
+            connection.close()
+            raise aiohttp.ClientConnectionError("it answers with something else than HTTP") from cause
+        except BaseException:
+            connection.close()
+            raise
+        connection.release()
+        return message.code, message.headers, body
+
+    async def _body(self, headers: Mapping[str, str], content: aiohttp.StreamReader) -> bytes:
+        """The body, unless it is too large: a length that is told is believed, but for what is packed and grows while it is unpacked."""
+        if content.is_eof():
+            body = content.read_nowait()
+        elif int(headers.get(CONTENT_LENGTH, self._most_bytes)) < self._most_bytes and CONTENT_ENCODING not in headers:
+            return await content.read()
+        else:
+            chunks = bytearray()
+            async for chunk in content.iter_chunked(_CHUNK_BYTES):
+                chunks += chunk
+                if len(chunks) > self._most_bytes:
+                    break
+            body = bytes(chunks)
+        if len(body) > self._most_bytes:
+            raise TooLargeError
+        return body
+
+
+def _head(method: str, url: URL, way: aiohttp.ClientRequest, headers: Mapping[str, str], body: bytes | None) -> bytes:
+    """A request up to its body.
+
+    Raises:
+        ValueError: It would end somewhere else.
+    """
+    target = str(url) if way.proxy and not way.is_ssl() else url.raw_path_qs
+    merged = way.headers.copy()
+    merged.update(headers)
+    if body is not None or method not in way.GET_METHODS:
+        merged[CONTENT_LENGTH] = str(len(body or b""))
+    lines = [f"{method} {target} HTTP/1.1", *[f"{name}: {value}" for name, value in merged.items()]]
+    head = "\r\n".join(lines)
+    if head.count("\r") + head.count("\n") != 2 * len(lines) - 2 or "\0" in head:
+        raise ValueError("a header, the verb or the address holds a character that would end it")
+    return f"{head}\r\n\r\n".encode()
