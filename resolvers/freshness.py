@@ -6,7 +6,7 @@ together, as old as the strictest of them says. An operation that allows no age 
 
 import sys
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import field, is_dataclass
 from functools import cache
 from math import inf
 from types import NoneType
@@ -31,6 +31,7 @@ from vendors.calls import MAX_WARNINGS, CallRecorder, Warned, record_cache_hit, 
 from vendors.capabilities import ById, OpportunityLinks, Page, PageRequest, Seeds
 from vendors.meanings import late
 from vendors.registry import Crm, all_vendors
+from vendors.values import dataclass
 
 if TYPE_CHECKING:
     from resolvers.context import Context

@@ -6,9 +6,11 @@ All are context variables, so that tasks started on the way inherit them.
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import inf
 from typing import Any, Generic, TypeVar
+
+from vendors.values import dataclass
 
 T = TypeVar("T")
 

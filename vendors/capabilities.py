@@ -6,7 +6,6 @@ just that id.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Generic, Protocol, TypeVar, cast, runtime_checkable
 
@@ -14,6 +13,7 @@ from vendors.changes import ReceivesWebhooks
 from vendors.errors import UnsupportedError, VendorError
 from vendors.model import Account, Contact, CustomFieldDefinition, Opportunity, Pipeline, Ref, Selection, User
 from vendors.query import Condition, Pushdown, Sort
+from vendors.values import dataclass
 from vendors.writes import (
     ClosesOpportunities,
     CreatesAccounts,

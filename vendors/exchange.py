@@ -7,6 +7,7 @@ redirects, cookies, traces and middlewares, none of which a vendor is called wit
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from ssl import SSLContext
 from typing import Final
 
@@ -25,6 +26,21 @@ class TooLargeError(Exception):
     """An answer is larger than it may be."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A way to an origin.
+
+    Args:
+        asking: A request that is never sent: it tells the pool where to, and how.
+        lines: Header lines that every request has, by the names of their headers in small letters.
+        is_told_whole: Whether a proxy has to be told the whole address, since there is no tunnel.
+    """
+
+    asking: aiohttp.ClientRequest
+    lines: Mapping[str, str]
+    is_told_whole: bool
+
+
 class Exchanges:
     """Makes the exchanges of one Crm.
 
@@ -40,7 +56,7 @@ class Exchanges:
         self._proxy = None if proxy is None else URL(proxy)
         self._ssl = ssl
         self._most_bytes = most_bytes
-        self._ways: dict[URL, aiohttp.ClientRequest] = {}
+        self._ways: dict[URL, _Way] = {}
 
     async def run(
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, *, once: bool
@@ -59,34 +75,37 @@ class Exchanges:
             TooLargeError: The answer is.
             aiohttp.ClientError: No answer came.
         """
-        way = self._way(url)
-        sent = _head(method, url, way, headers, body) + (body or b"")
+        origin = url.origin()
+        way = self._ways.get(origin)
+        if way is None:
+            way = self._ways[origin] = self._way(origin)
+        sent = _head(method, url, way, headers, body)
+        if body:
+            sent += body
         try:
-            return await self._exchanged(way, sent)
+            return await self._exchanged(way.asking, sent)
         except aiohttp.ClientConnectorError:
             raise
         except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
             if once:
                 raise
-            return await self._exchanged(way, sent)
+            return await self._exchanged(way.asking, sent)
 
-    def _way(self, url: URL) -> aiohttp.ClientRequest:
-        """What tells the pool where to, and how: a request to the origin that is never sent."""
-        origin = url.origin()
-        way = self._ways.get(origin)
-        if way is None:
-            way = self._ways[origin] = aiohttp.ClientRequest(
-                METH_GET,
-                origin,
-                headers=self._session.headers,
-                loop=asyncio.get_running_loop(),
-                session=self._session,
-                proxy=self._proxy,
-                ssl=self._ssl,
-            )
-            if self._proxy is not None and self._proxy.user and not way.is_ssl():  # one who tunnels is told when the tunnel is asked for
-                way.headers[PROXY_AUTHORIZATION] = aiohttp.encode_basic_auth(self._proxy.user, self._proxy.password or "")
-        return way
+    def _way(self, origin: URL) -> _Way:
+        asking = aiohttp.ClientRequest(
+            METH_GET,
+            origin,
+            headers=self._session.headers,
+            loop=asyncio.get_running_loop(),
+            session=self._session,
+            proxy=self._proxy,
+            ssl=self._ssl,
+        )
+        is_told_whole = self._proxy is not None and not asking.is_ssl()
+        if is_told_whole and self._proxy is not None and self._proxy.user:  # otherwise the tunnel is what he has to be asked for
+            asking.headers[PROXY_AUTHORIZATION] = aiohttp.encode_basic_auth(self._proxy.user, self._proxy.password or "")
+        lines = {name.lower(): f"\r\n{name}: {value}" for name, value in asking.headers.items()}
+        return _Way(asking, lines, is_told_whole)
 
     async def _exchanged(self, way: aiohttp.ClientRequest, sent: bytes) -> tuple[int, CIMultiDictProxy[str], bytes]:
         connector = self._session.connector
@@ -106,47 +125,43 @@ class Exchanges:
             message, content = await protocol.read()
             while message.code < _FIRST_FINAL_STATUS and message.code != _SWITCHING_PROTOCOLS:
                 message, content = await protocol.read()
-            body = await self._body(message.headers, content)
+            body = content.read_nowait() if content.is_eof() else await self._body(message.headers, content)
         except HttpProcessingError as cause:
             connection.close()
             raise aiohttp.ClientConnectionError("it answers with something else than HTTP") from cause
         except BaseException:
             connection.close()
             raise
-        connection.release()
+        connection.release()  # or closed, if there is more to come
+        if len(body) > self._most_bytes:
+            raise TooLargeError
         return message.code, message.headers, body
 
     async def _body(self, headers: Mapping[str, str], content: aiohttp.StreamReader) -> bytes:
-        """The body, unless it is too large: a length that is told is believed, but for what is packed and grows while it is unpacked."""
-        if content.is_eof():
-            body = content.read_nowait()
-        elif int(headers.get(CONTENT_LENGTH, self._most_bytes)) < self._most_bytes and CONTENT_ENCODING not in headers:
+        """The body, or as much of it as is too large. A length that is told is believed, but for what is packed and grows by unpacking."""
+        if int(headers.get(CONTENT_LENGTH, self._most_bytes)) < self._most_bytes and CONTENT_ENCODING not in headers:
             return await content.read()
-        else:
-            chunks = bytearray()
-            async for chunk in content.iter_chunked(_CHUNK_BYTES):
-                chunks += chunk
-                if len(chunks) > self._most_bytes:
-                    break
-            body = bytes(chunks)
-        if len(body) > self._most_bytes:
-            raise TooLargeError
-        return body
+        body = bytearray()
+        async for chunk in content.iter_chunked(_CHUNK_BYTES):
+            body += chunk
+            if len(body) > self._most_bytes:
+                break
+        return bytes(body)
 
 
-def _head(method: str, url: URL, way: aiohttp.ClientRequest, headers: Mapping[str, str], body: bytes | None) -> bytes:
+def _head(method: str, url: URL, way: _Way, headers: Mapping[str, str], body: bytes | None) -> bytes:
     """A request up to its body.
 
     Raises:
-        ValueError: It would end somewhere else.
+        ValueError: It would not end there.
     """
-    target = str(url) if way.proxy and not way.is_ssl() else url.raw_path_qs
-    merged = way.headers.copy()
-    merged.update(headers)
-    if body is not None or method not in way.GET_METHODS:
-        merged[CONTENT_LENGTH] = str(len(body or b""))
-    lines = [f"{method} {target} HTTP/1.1", *[f"{name}: {value}" for name, value in merged.items()]]
-    head = "\r\n".join(lines)
-    if head.count("\r") + head.count("\n") != 2 * len(lines) - 2 or "\0" in head:
+    lines = dict(way.lines)
+    for name, value in headers.items():
+        lines[name.lower()] = f"\r\n{name}: {value}"
+    if body is not None or method != METH_GET:
+        lines["content-length"] = f"\r\nContent-Length: {len(body or b'')}"
+    target = str(url) if way.is_told_whole else url.raw_path_qs
+    head = f"{method} {target} HTTP/1.1{''.join(lines.values())}"
+    if not head.count("\r") == head.count("\n") == len(lines) or "\0" in head:
         raise ValueError("a header, the verb or the address holds a character that would end it")
     return f"{head}\r\n\r\n".encode()

@@ -6,8 +6,7 @@ translates every failure into a `VendorError`. It knows no vendor: a vendor's ow
 
 import asyncio
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache, partial
 from http import HTTPStatus
 from ssl import SSLContext
@@ -35,12 +34,14 @@ from vendors.limiting import Budget, Circuit, Limits, Notices, Pause, Sleep
 from vendors.meanings import KIND_OF_STATUS, MESSAGES, retry_after_seconds
 from vendors.readings import Readings
 from vendors.retry import RetryPolicy
+from vendors.values import dataclass
 from vendors.vendor_clock import VendorClock
 
 E = TypeVar("E", bound=VendorError)
 
 DEFAULT_TIMEOUT_SECONDS: Final = 30.0
 _HOLD_AFTER_429_SECONDS: Final = 1.0
+_SUCCESS: Final = range(200, 300)
 _SERVER_ERROR: Final = 500
 # A Crm that was given less time than that is not ill because it did not answer.
 _TELLING_TIMEOUT_SECONDS: Final = 1.0
@@ -109,12 +110,9 @@ def no_judgement(reply: Reply, fail: Fail) -> VendorError | None:  # noqa: ARG00
 
 @dataclass(slots=True)
 class _Sending:
-    """Whether any of a request has left for the vendor."""
+    """Whether a request that waits for its turn has had it."""
 
     is_sent: bool = False
-
-
-_sending: ContextVar[_Sending] = ContextVar("vendor_request_sending")
 
 
 class VendorHttp:
@@ -175,19 +173,17 @@ class VendorHttp:
         Raises:
             VendorError: Anything else.
         """
-        deadline = current_deadline()
-        seconds = _remaining(deadline)
+        seconds = _remaining(current_deadline())
         started = self._clock()
         sending = _Sending()
-        token = _sending.set(sending)
         try:
             if request.read:
                 # A read that began before a change would not show it, and one that gives way would hold up who does not.
                 key = self.epoch, gives_way(), request.key()
-                return await self._flights.run(key, partial(self._attempts, request), seconds=seconds)
+                return await self._flights.run(key, partial(self._attempts, request, sending), seconds=seconds)
             try:
                 async with asyncio.timeout(seconds):
-                    return await self._attempts(request)
+                    return await self._attempts(request, sending)
             finally:
                 self.epoch += 1
         except TimeoutError as cause:
@@ -200,15 +196,17 @@ class VendorHttp:
                 self._last_failure = error
                 self.health.failed(error)
             raise error from cause
-        finally:
-            _sending.reset(token)
 
-    async def _attempts(self, request: Request) -> Reply:
+    async def _attempts(self, request: Request, sending: _Sending) -> Reply:
         attempt, renewed = 1, False
         while True:
-            access = await self._access()
             try:
-                reply = await self._attempt(request, access)
+                access = await self._auth.access()
+            except VendorError as error:
+                self.health.failed(error)
+                raise
+            try:
+                reply = await self._attempt(request, access, sending)
             except CredentialsError as error:
                 # Writes are sent again too: whoever is not let in has had nothing done (RFC 9110, 15.5.2).
                 if renewed or not self._auth.refused(access):
@@ -236,18 +234,11 @@ class VendorHttp:
             return None
         return self._retry.delay_seconds(error, attempt=attempt, remaining_seconds=_remaining(current_deadline()), jitter=self._jitter())
 
-    async def _access(self) -> Access:
-        try:
-            return await self._auth.access()
-        except VendorError as error:
-            self.health.failed(error)
-            raise
-
-    async def _attempt(self, request: Request, access: Access) -> Reply:
+    async def _attempt(self, request: Request, access: Access, sending: _Sending) -> Reply:
         async with self._budget.slot(request.entity):
             is_probe = self._pause.was_asked_for and await self._wait_for_pause(request)
             try:
-                reply = await self._ask(request, access)
+                reply = await self._ask(request, access, sending)
             except VendorError as error:
                 if isinstance(error, RateLimitedError):
                     self._pause.begin(error.retry_after_seconds or _HOLD_AFTER_429_SECONDS * self._jitter(), is_probe=is_probe)
@@ -274,31 +265,32 @@ class VendorHttp:
             raise self._fail(request, None)(RateLimitedError)
         return True
 
-    async def _ask(self, request: Request, access: Access) -> Reply:
+    async def _ask(self, request: Request, access: Access, sending: _Sending) -> Reply:
         """Make the call, and judge its answer."""
-        fail = self._fail(request, None)
         if not self.circuit.admits():
-            raise fail(UnavailableError, retry_after_seconds=self.circuit.retry_after_seconds()) from self._last_failure
+            retry_after_seconds = self.circuit.retry_after_seconds()
+            raise self._fail(request, None)(UnavailableError, retry_after_seconds=retry_after_seconds) from self._last_failure
         started, status, is_made = self._clock(), None, True
         try:
+            sending.is_sent = True
             reply = await self._exchange(request, access)
             status = reply.status
             self.vendor_clock.note(reply.headers)
         except (aiohttp.ClientConnectorError, aiohttp.ClientProxyConnectionError) as cause:
             self.circuit.failed()
-            raise fail(UnavailableError) from cause
+            raise self._fail(request, None)(UnavailableError) from cause
         except ValueError:  # aiohttp.InvalidURL among them: the request could not even be made, which is our defect and not the vendor's
             is_made = False
             self.circuit.abandoned()
             raise
         except (aiohttp.ClientError, ConnectionError) as cause:
             self.circuit.failed()
-            raise fail(UnavailableError if request.read else OutcomeUnknownError) from cause
+            raise self._fail(request, None)(UnavailableError if request.read else OutcomeUnknownError) from cause
         except VendorError as cause:
             self.circuit.failed()
             if request.read:
                 raise
-            raise fail(OutcomeUnknownError) from cause
+            raise self._fail(request, None)(OutcomeUnknownError) from cause
         except asyncio.CancelledError:
             self.circuit.abandoned()
             raise
@@ -317,13 +309,14 @@ class VendorHttp:
             self.circuit.failed()
         else:
             self.circuit.succeeded()
+        if request.read or error is None:
+            return error
         is_given_up = reply.status == HTTPStatus.REQUEST_TIMEOUT  # maybe by a proxy that has handed it on
-        if not request.read and (is_given_up or isinstance(error, UnavailableError | MalformedReplyError)):
+        if is_given_up or isinstance(error, UnavailableError | MalformedReplyError):
             return self._fail(request, reply)(OutcomeUnknownError)  # whoever fails so may have done it before
         return error
 
     async def _exchange(self, request: Request, access: Access) -> Reply:
-        _sending.get().is_sent = True
         headers = {**access.headers, **request.headers}
         if request.content_type is not None:
             headers["Content-Type"] = request.content_type
@@ -336,15 +329,15 @@ class VendorHttp:
         return Reply(status, reply_headers, body)
 
     def _url(self, request: Request, access: Access) -> URL:
-        url = _joined(access.base_url, request.path)
+        url = _address(access.base_url, request.path, tuple(request.params))
         if url is None:
             raise self._fail(request, None)(
                 MalformedReplyError, f"The CRM {self.crm!r} answered with a link to another host, which is not followed."
             )
-        return url.extend_query(request.params) if request.params else url
+        return url
 
     def _by_status(self, request: Request, reply: Reply) -> VendorError | None:
-        if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
+        if reply.status in _SUCCESS:
             return None
         fail = self._fail(request, reply)
         if reply.status >= _SERVER_ERROR:
@@ -384,10 +377,12 @@ class VendorHttp:
 
 
 @lru_cache(maxsize=1_024)
-def _joined(base_url: URL, path: str) -> URL | None:
-    """The address of a path, or of a link; None when it is at another origin."""
+def _address(base_url: URL, path: str, params: tuple[tuple[str, str], ...]) -> URL | None:
+    """The address of a path, or of a link, with its query; None when it is at another origin."""
     url = base_url.join(URL(path)) if path else base_url
-    return url if url.origin() == base_url.origin() else None
+    if url.origin() != base_url.origin():
+        return None
+    return url.extend_query(params) if params else url
 
 
 def _remaining(deadline: Deadline | None) -> float:

@@ -9,10 +9,11 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
+from itertools import repeat
+from operator import attrgetter, is_not, itemgetter
 from typing import Annotated, Any, Concatenate, Final, Generic, NamedTuple, ParamSpec, TypeVar, cast, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, GetPydanticSchema, TypeAdapter, ValidationError
@@ -20,6 +21,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from vendors.calls import Warned, recording_all_warnings, warn, warn_again
 from vendors.http import Reply, Request, VendorHttp
+from vendors.values import dataclass
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +40,7 @@ _ALIKE_A_MINUTE: Final = 3
 _ID_SHOWN: Final = 64  # characters
 _MOST_PARTS: Final = 64
 _MADE: Final = "_made"
+_OF_ROW: Final = itemgetter(_MADE)
 
 unknown_fields: Counter[tuple[str, str]] = Counter()
 """How often a record was made of a row with a wire field that we do not know, by (entity, field)."""
@@ -58,6 +61,12 @@ class _Made(NamedTuple):
     warnings: Sequence[Warned]
 
 
+_ROW_ID: Final = attrgetter("row_id")
+_RECORD: Final = attrgetter("record")
+_AROUND: Final = attrgetter("around")
+_WARNINGS: Final = attrgetter("warnings")
+
+
 def records_of(make: Callable[Concatenate[str, M, P], R], crm: str, rows: Iterable[M], /, *arguments: P.args, **named: P.kwargs) -> list[R]:
     """Make records of rows: of the same row the same record, as long as all else that it is made with is equal.
 
@@ -71,6 +80,10 @@ def records_of(make: Callable[Concatenate[str, M, P], R], crm: str, rows: Iterab
         named: More for `make`.
     """
     around: object = make, crm, arguments, named
+    rows = list(rows)
+    made_before = _made_before(rows, around)
+    if made_before is not None:
+        return made_before
     records: list[R] = []
     with recording_all_warnings() as recorder:
         for row in rows:
@@ -87,6 +100,20 @@ def records_of(make: Callable[Concatenate[str, M, P], R], crm: str, rows: Iterab
                 recorder.clear()  # the next row has its own, which may be the same
             records.append(made.record)
     return records
+
+
+def _made_before(rows: list[M], around: object) -> list[Any] | None:
+    """What was made of all rows, if it was made of all of them together with the same, and nothing was odd."""
+    try:
+        made = list(map(_OF_ROW, map(vars, rows)))
+    except KeyError:
+        return None
+    if not made or list(map(_ROW_ID, made)) != list(map(id, rows)) or any(map(_WARNINGS, made)):
+        return None
+    first = made[0].around
+    if not (first is around or first == around) or any(map(is_not, map(_AROUND, made), repeat(first))):
+        return None
+    return list(map(_RECORD, made))
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,8 @@ class Client:
     async def _by_ids(self, ids: Sequence[str], name: str, decoder: Decoder[list[W]], make: Callable[[str, W], R]) -> ById[R]:
         wanted = frozenset(ids)
         answer = await self._read(name, decoder, ("ids", ",".join(ids)))
-        return {record.local_id: record for record in records_of(make, self._crm, [row for row in answer.value if row.id in wanted])}
+        rows = [row for row in answer.value if row.id in wanted]
+        return dict(zip([row.id for row in rows], records_of(make, self._crm, rows), strict=True))
 
     async def _read(self, name: str, decoder: Decoder[E], *params: tuple[str, str]) -> Decoded[E]:
         request = Request(operation=name, path=f"{name}.json", params=params)
