@@ -8,7 +8,8 @@ same record is made.
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import field
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -121,11 +122,13 @@ class Decoded(Generic[E]):
     """A body as its envelope model.
 
     `dropped` holds the rows that did not fit their model and were left out, as they came; `misfits` what did not fit in each of them.
+    `made` is for its readers: what they have made of it, which stays as long as answers are the same.
     """
 
     value: E
     dropped: Sequence[Mapping[str, Any]] = ()
     misfits: Sequence[Sequence[str]] = ()
+    made: dict[Hashable, Any] = field(default_factory=dict[Hashable, Any], repr=False, compare=False)
 
 
 def only(model: type[BaseModel], names: Iterable[str]) -> type[BaseModel]:
@@ -144,9 +147,9 @@ def only(model: type[BaseModel], names: Iterable[str]) -> type[BaseModel]:
             return cast("CoreSchema", {**whole, "schema": part})
 
     Part.__name__ = Part.__qualname__ = model.__name__
-    for name, field in model.model_fields.items():
+    for name, told in model.model_fields.items():
         if name not in kept:
-            setattr(Part, name, field.default)  # where an instance finds what was not read
+            setattr(Part, name, told.default)  # where an instance finds what was not read
     return Part
 
 

@@ -1,7 +1,7 @@
 """Reads the files. One is answered whole: it has no pages, and a server of plain files may ignore which rows it was asked for."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from vendors.auth import FixedAccess
@@ -95,10 +95,11 @@ class Client:
         return EntityCheck(entity=name, error=None)
 
     async def _by_ids(self, ids: Sequence[str], name: str, decoder: Decoder[list[W]], make: Callable[[str, W], R]) -> ById[R]:
-        wanted = frozenset(ids)
         answer = await self._read(name, decoder, ("ids", ",".join(ids)))
-        rows = [row for row in answer.value if row.id in wanted]
-        return dict(zip([row.id for row in rows], records_of(make, self._crm, rows), strict=True))
+        records: Mapping[str, R] | None = answer.made.get(make)
+        if records is None:
+            records = answer.made[make] = {row.id: make(self._crm, row) for row in answer.value}
+        return {local_id: records[local_id] for local_id in ids if local_id in records}
 
     async def _read(self, name: str, decoder: Decoder[E], *params: tuple[str, str]) -> Decoded[E]:
         request = Request(operation=name, path=f"{name}.json", params=params)
