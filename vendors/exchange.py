@@ -12,6 +12,8 @@ from ssl import SSLContext
 from typing import Final
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
 from aiohttp.hdrs import CONTENT_ENCODING, CONTENT_LENGTH, METH_GET, PROXY_AUTHORIZATION
 from aiohttp.http import HttpProcessingError
 from multidict import CIMultiDictProxy
@@ -82,14 +84,32 @@ class Exchanges:
         sent = _head(method, url, way, headers, body)
         if body:
             sent += body
-        try:
-            return await self._exchanged(way.asking, sent)
-        except aiohttp.ClientConnectorError:
-            raise
-        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
-            if once:
+        may_try_again = not once
+        while True:
+            connection, transport, protocol = await self._connected(way)
+            try:
+                protocol.set_response_params(read_until_eof=True)
+                transport.write(sent)
+                message, content = await protocol.read()
+                while message.code < _FIRST_FINAL_STATUS and message.code != _SWITCHING_PROTOCOLS:
+                    message, content = await protocol.read()
+                whole = content.read_nowait() if content.is_eof() else await self._body(message.headers, content)
+            except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
+                connection.close()
+                if not may_try_again:
+                    raise
+                may_try_again = False
+                continue
+            except HttpProcessingError as cause:
+                connection.close()
+                raise aiohttp.ClientConnectionError("it answers with something else than HTTP") from cause
+            except BaseException:
+                connection.close()
                 raise
-            return await self._exchanged(way.asking, sent)
+            connection.release()  # or closed, if there is more to come
+            if len(whole) > self._most_bytes:
+                raise TooLargeError
+            return message.code, message.headers, whole
 
     def _way(self, origin: URL) -> _Way:
         asking = aiohttp.ClientRequest(
@@ -107,35 +127,18 @@ class Exchanges:
         lines = {name.lower(): f"\r\n{name}: {value}" for name, value in asking.headers.items()}
         return _Way(asking, lines, is_told_whole)
 
-    async def _exchanged(self, way: aiohttp.ClientRequest, sent: bytes) -> tuple[int, CIMultiDictProxy[str], bytes]:
+    async def _connected(self, way: _Way) -> tuple[Connection, asyncio.Transport, ResponseHandler]:
         connector = self._session.connector
         if connector is None:
             raise aiohttp.ClientConnectionError("the session is closed")
         try:
-            connection = await connector.connect(way, [], self._session.timeout)
+            connection = await connector.connect(way.asking, [], self._session.timeout)
         except TimeoutError as cause:  # of the connection: our own deadlines come as cancellations
             raise aiohttp.ConnectionTimeoutError from cause
-        transport, protocol = connection.transport, connection.protocol
-        if transport is None or protocol is None:
+        if connection.transport is None or connection.protocol is None:
             connection.close()
             raise aiohttp.ServerDisconnectedError
-        try:
-            protocol.set_response_params(read_until_eof=True)
-            transport.write(sent)
-            message, content = await protocol.read()
-            while message.code < _FIRST_FINAL_STATUS and message.code != _SWITCHING_PROTOCOLS:
-                message, content = await protocol.read()
-            body = content.read_nowait() if content.is_eof() else await self._body(message.headers, content)
-        except HttpProcessingError as cause:
-            connection.close()
-            raise aiohttp.ClientConnectionError("it answers with something else than HTTP") from cause
-        except BaseException:
-            connection.close()
-            raise
-        connection.release()  # or closed, if there is more to come
-        if len(body) > self._most_bytes:
-            raise TooLargeError
-        return message.code, message.headers, body
+        return connection, connection.transport, connection.protocol
 
     async def _body(self, headers: Mapping[str, str], content: aiohttp.StreamReader) -> bytes:
         """The body, or as much of it as is too large. A length that is told is believed, but for what is packed and grows by unpacking."""

@@ -267,30 +267,31 @@ class VendorHttp:
 
     async def _ask(self, request: Request, access: Access, sending: _Sending) -> Reply:
         """Make the call, and judge its answer."""
+        url, headers = self._url(request, access), {**access.headers, **request.headers}
+        if request.content_type is not None:
+            headers["Content-Type"] = request.content_type
         if not self.circuit.admits():
             retry_after_seconds = self.circuit.retry_after_seconds()
             raise self._fail(request, None)(UnavailableError, retry_after_seconds=retry_after_seconds) from self._last_failure
         started, status, is_made = self._clock(), None, True
         try:
             sending.is_sent = True
-            reply = await self._exchange(request, access)
+            reply = Reply(*await self._exchanges.run(request.method, url, headers, request.body, once=not request.read))
             status = reply.status
             self.vendor_clock.note(reply.headers)
         except (aiohttp.ClientConnectorError, aiohttp.ClientProxyConnectionError) as cause:
             self.circuit.failed()
             raise self._fail(request, None)(UnavailableError) from cause
-        except ValueError:  # aiohttp.InvalidURL among them: the request could not even be made, which is our defect and not the vendor's
+        except ValueError:  # the request could not even be made, which is our defect and not the vendor's
             is_made = False
             self.circuit.abandoned()
             raise
         except (aiohttp.ClientError, ConnectionError) as cause:
             self.circuit.failed()
             raise self._fail(request, None)(UnavailableError if request.read else OutcomeUnknownError) from cause
-        except VendorError as cause:
+        except TooLargeError as cause:
             self.circuit.failed()
-            if request.read:
-                raise
-            raise self._fail(request, None)(OutcomeUnknownError) from cause
+            raise self._fail(request, None)(MalformedReplyError if request.read else OutcomeUnknownError) from cause
         except asyncio.CancelledError:
             self.circuit.abandoned()
             raise
@@ -315,18 +316,6 @@ class VendorHttp:
         if is_given_up or isinstance(error, UnavailableError | MalformedReplyError):
             return self._fail(request, reply)(OutcomeUnknownError)  # whoever fails so may have done it before
         return error
-
-    async def _exchange(self, request: Request, access: Access) -> Reply:
-        headers = {**access.headers, **request.headers}
-        if request.content_type is not None:
-            headers["Content-Type"] = request.content_type
-        try:
-            status, reply_headers, body = await self._exchanges.run(
-                request.method, self._url(request, access), headers, request.body, once=not request.read
-            )
-        except TooLargeError:
-            raise self._fail(request, None)(MalformedReplyError) from None
-        return Reply(status, reply_headers, body)
 
     def _url(self, request: Request, access: Access) -> URL:
         url = _address(access.base_url, request.path, tuple(request.params))
