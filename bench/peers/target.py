@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bench.peers.workload import CRMS
 from server.compose import create_server
@@ -23,6 +23,9 @@ from vendors.model import Pipeline
 from vendors.readings import Readings
 from vendors.registry import Link, Vendor
 from vendors.sharing import SharedReads
+
+if TYPE_CHECKING:
+    from types import CoroutineType
 
 _DEADLINE_SECONDS: Final = 60.0  # slow answers are measured, not cut off
 _FOREVER_SECONDS: Final = 86_400.0
@@ -104,13 +107,15 @@ def _operation() -> float | None:
     return None if deadline is None else deadline.at
 
 
-async def _read_apart(_: SharedReads, kind: str, key: Hashable, read: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ARG001  # as SharedReads.run
-    return await read()
+def _read_apart(_: SharedReads, kind: str, key: Hashable, read: Callable[[], Awaitable[Any]]) -> Awaitable[Any]:  # noqa: ARG001  # as SharedReads.run
+    return read()
 
 
 class _ApartFlights(Flights[Any]):
-    async def run(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, Any]], *, seconds: float | None = None) -> Any:
-        return await super().run((_operation(), key), work, seconds=seconds)
+    def run(
+        self, key: Hashable, work: Callable[[], Coroutine[Any, Any, Any]], *, seconds: float | None = None
+    ) -> "CoroutineType[Any, Any, Any]":
+        return super().run((_operation(), key), work, seconds=seconds)
 
 
 class _ApartHttp(VendorHttp):
@@ -144,6 +149,6 @@ class _ApartPipelines:
         super().__init__(*arguments)
         self._reads: Flights[Sequence[Pipeline]] = Flights()
 
-    async def pipelines(self) -> Sequence[Pipeline]:
+    def pipelines(self) -> Awaitable[Sequence[Pipeline]]:
         client: Any = self
-        return await self._reads.run(_operation(), client.read_pipelines)
+        return self._reads.run(_operation(), client.read_pipelines)

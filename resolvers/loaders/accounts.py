@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from resolvers.loaders.base import RefLoader
 from vendors.capabilities import ById, ReadsAccounts, supported
@@ -9,6 +9,6 @@ from vendors.registry import Crm
 class AccountsByRef(RefLoader[Account]):
     record_name = "Account"
 
-    async def read(self, crm: Crm, ids: Sequence[str]) -> ById[Account]:
+    def read(self, crm: Crm, ids: Sequence[str]) -> Awaitable[ById[Account]]:
         client = supported(crm.client, ReadsAccounts, crm=crm.key, what="read accounts")
-        return await client.accounts_by_ids(ids, self._context.selection)
+        return client.accounts_by_ids(ids, self._context.selection)

@@ -3,7 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
@@ -121,7 +121,7 @@ class RefLoader(ABC, Generic[R]):
                     self._of(ref.crm).prime(ref.local_id, record)
 
     @abstractmethod
-    async def read(self, crm: Crm, ids: Sequence[str]) -> ById[R]:
+    def read(self, crm: Crm, ids: Sequence[str]) -> Awaitable[ById[R]]:
         """Read these ids of one Crm."""
 
 
@@ -156,21 +156,17 @@ class PerCrm(LevelLoader[str, Any], Generic[V]):
 
     async def batch_load_fn(self, keys: list[str]) -> Any:
         """Give values and errors by key, or a list of them in the order of the keys."""
-        if self._read is None:
+        context, crm, read = self._context, self._crm, self._read
+        if crm is None or read is None:
             return [None] * len(keys)
         try:
-            self._context.loaders.note_batch()
-            found = await self._found(keys)
+            context.loaders.note_batch()
+            found = await read_by_ids(context, crm, self._kind, keys, selection=context.selection, read=read)
         except VendorError as error:
             return [error] * len(keys)
         except Exception as defect:  # noqa: BLE001  # whatever happens in one Crm takes nothing away from the others
             return [contained(defect, crm=self._crm_key)] * len(keys)
         return found if isinstance(found, dict) else dict(found)
-
-    async def _found(self, keys: Sequence[str]) -> ById[Any]:
-        assert self._crm is not None, "it is asked of Crms that are there"
-        assert self._read is not None, "and can be read"
-        return await read_by_ids(self._context, self._crm, self._kind, keys, selection=self._context.selection, read=self._read)
 
     def _take_kept(self, crm: Crm, keys: Sequence[str]) -> None:
         """Learn what is kept and young enough of keys that nobody has asked for yet."""

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from resolvers.loaders.base import RefLoader
 from vendors.capabilities import ById, ReadsContacts, supported
@@ -9,6 +9,6 @@ from vendors.registry import Crm
 class ContactsByRef(RefLoader[Contact]):
     record_name = "Contact"
 
-    async def read(self, crm: Crm, ids: Sequence[str]) -> ById[Contact]:
+    def read(self, crm: Crm, ids: Sequence[str]) -> Awaitable[ById[Contact]]:
         client = supported(crm.client, ReadsContacts, crm=crm.key, what="read contacts")
-        return await client.contacts_by_ids(ids, self._context.selection)
+        return client.contacts_by_ids(ids, self._context.selection)

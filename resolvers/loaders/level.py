@@ -277,7 +277,7 @@ class LevelLoader(DataLoader[K, V]):
         """Ask for keys of a batch and answer who waits for them; named like DataLoader's own, so that tasks of both are found alike."""
         is_kept = bool(self.cache)
         try:
-            found = await self._values(cache_keys, keys)
+            found = self._by_cache_key(await self.batch_load_fn(keys), cache_keys, keys)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is for those who wait
             found = dict.fromkeys(cache_keys, error)
             is_kept = False
@@ -311,13 +311,12 @@ class LevelLoader(DataLoader[K, V]):
             # Nothing is left that refers to each other, so that all goes with the operation and no garbage has to be searched for.
             batch.levels.clear()
 
-    async def _values(self, cache_keys: list[Any], keys: list[K]) -> dict[Any, Any]:
-        """The values of keys, by cache key and in their order.
+    def _by_cache_key(self, values: Any, cache_keys: list[Any], keys: list[K]) -> dict[Any, Any]:
+        """What a batch function gave, by cache key and in their order.
 
         Raises:
             TypeError: There are not as many values as keys.
         """
-        values: Any = await self.batch_load_fn(keys)
         if values.__class__ is dict:
             by_key: dict[Any, Any] = values
             return by_key if list(by_key) == keys and self._is_plain else dict(zip(cache_keys, map(by_key.get, keys), strict=True))

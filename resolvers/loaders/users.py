@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from resolvers.loaders.base import RefLoader
 from vendors.capabilities import ById, ReadsUsers, supported
@@ -9,6 +9,6 @@ from vendors.registry import Crm
 class UsersByRef(RefLoader[User]):
     record_name = "User"
 
-    async def read(self, crm: Crm, ids: Sequence[str]) -> ById[User]:
+    def read(self, crm: Crm, ids: Sequence[str]) -> Awaitable[ById[User]]:
         client = supported(crm.client, ReadsUsers, crm=crm.key, what="read users")
-        return await client.users_by_ids(ids, self._context.selection)
+        return client.users_by_ids(ids, self._context.selection)
