@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from bench.peers.workload import CRMS
 from server.compose import create_server
@@ -23,9 +23,6 @@ from vendors.model import Pipeline
 from vendors.readings import Readings
 from vendors.registry import Link, Vendor
 from vendors.sharing import SharedReads
-
-if TYPE_CHECKING:
-    from types import CoroutineType
 
 _DEADLINE_SECONDS: Final = 60.0  # slow answers are measured, not cut off
 _FOREVER_SECONDS: Final = 86_400.0
@@ -112,9 +109,7 @@ def _read_apart(_: SharedReads, kind: str, key: Hashable, read: Callable[[], Awa
 
 
 class _ApartFlights(Flights[Any]):
-    def run(
-        self, key: Hashable, work: Callable[[], Coroutine[Any, Any, Any]], *, seconds: float | None = None
-    ) -> "CoroutineType[Any, Any, Any]":
+    def run(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, Any]], *, seconds: float | None = None) -> Any:
         return super().run((_operation(), key), work, seconds=seconds)
 
 
