@@ -1,0 +1,242 @@
+"""One exchange after the other over kept connections, against servers that say every byte themselves."""
+
+import asyncio
+import time
+import zlib
+from base64 import b64encode
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from server.crms import open_session
+from vendors.auth import FixedAccess
+from vendors.calls import Deadline, deadline_scope
+from vendors.errors import MalformedReplyError, OutcomeUnknownError, UnavailableError, VendorError, VendorTimeoutError
+from vendors.http import Reply, Request, VendorHttp
+from vendors.limiting import Limits
+from vendors.retry import RetryPolicy
+
+LIST = Request(operation="deals.list", path="deals")
+MOST = 100_000
+
+
+def answer(body: bytes = b"{}", *headers: str, status: str = "200 OK") -> bytes:
+    """An answer that tells its length."""
+    return "\r\n".join([f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(body)}", "", ""]).encode() + body
+
+
+HANG_UP = b""
+"""Closes the connection in the place of an answer."""
+
+
+@dataclass(slots=True)
+class Vendor:
+    """What a server has heard, by connection, and the way out to it."""
+
+    http: VendorHttp
+    heard: list[list[bytes]] = field(default_factory=list[list[bytes]])
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def ask(self, request: Request = LIST, *, seconds: float = 5.0) -> Reply:
+        with deadline_scope(Deadline(time.monotonic() + seconds, time.monotonic)):
+            return await self.http.send(request)
+
+    async def error(self, request: Request = LIST, *, seconds: float = 5.0) -> VendorError:
+        with pytest.raises(VendorError) as caught:
+            await self.ask(request, seconds=seconds)
+        return caught.value
+
+    @property
+    def requests(self) -> list[bytes]:
+        return [request for connection in self.heard for request in connection]
+
+
+@asynccontextmanager
+async def vendor(
+    answers: Sequence[bytes], *, ends: bool = False, base_url: Callable[[int], str] | None = None, proxied: str | None = None
+) -> AsyncGenerator[Vendor, None]:
+    """A vendor that gives these answers, the last one again and again.
+
+    Args:
+        answers: All bytes of each.
+        ends: Whether it closes the connection behind each.
+        base_url: The address that is asked for, by the port; by default its own.
+        proxied: User and password for whom it is a proxy.
+    """
+    left = list(answers)
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection: list[bytes] = []
+        it.heard.append(connection)
+        try:
+            while True:
+                request = await reader.readuntil(b"\r\n\r\n")
+                connection.append(request)
+                said = left.pop(0) if len(left) > 1 else left[0]
+                writer.write(said)
+                await writer.drain()
+                if ends or said == HANG_UP:
+                    return
+        except (asyncio.IncompleteReadError, ConnectionError):
+            it.closed.set()
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    port: int = server.sockets[0].getsockname()[1]
+    async with server, open_session() as session:
+        it = Vendor(
+            VendorHttp(
+                crm="main",
+                session=session,
+                auth=FixedAccess(base_url(port) if base_url else f"http://127.0.0.1:{port}/api", {"X-Key": "k"}),
+                limits=Limits(max_concurrent=8, max_reply_bytes=MOST),
+                clock=time.monotonic,
+                sleep=asyncio.sleep,
+                jitter=lambda: 1.0,
+                retry=RetryPolicy(max_attempts=1),
+                proxy=None if proxied is None else f"http://{proxied}@127.0.0.1:{port}",
+            )
+        )
+        yield it
+
+
+def lines(request: bytes) -> tuple[str, Mapping[str, str]]:
+    """The first line of a request, and its headers."""
+    first, *rest = request.decode().rstrip().split("\r\n")
+    headers = [line.split(": ", 1) for line in rest]
+    assert len(dict(headers)) == len(headers), "no header comes twice"
+    return first, dict(headers)
+
+
+class TestARequest:
+    async def test_says_what_it_has_to_and_lets_its_own_headers_win(self) -> None:
+        request = Request(operation="deals.list", path="deals", params=[("q", "a b&c"), ("q", "ü")], headers={"Accept": "application/json"})
+        async with vendor([answer()]) as it:
+            await it.ask(request)
+
+            first, headers = lines(it.requests[0])
+            assert first == "GET /api/deals?q=a+b%26c&q=%C3%BC HTTP/1.1"
+            assert headers["Host"].startswith("127.0.0.1:")
+            assert headers["User-Agent"].startswith("crmgraph/")
+            assert (headers["Accept"], headers["X-Key"]) == ("application/json", "k")
+            assert "Content-Length" not in headers
+
+    async def test_tells_the_length_of_its_body_also_where_there_is_none(self) -> None:
+        posts = [Request(operation="deals.find", method="POST", path="deals", body=body, content_type="text/x") for body in (b"", None)]
+        async with vendor([answer()]) as it:
+            for post in posts:
+                await it.ask(post)
+
+            assert [lines(request)[1]["Content-Length"] for request in it.requests] == ["0", "0"]
+            assert lines(it.requests[0])[1]["Content-Type"] == "text/x"
+
+    async def test_tells_a_proxy_the_whole_address_and_who_asks(self) -> None:
+        async with vendor([answer()], base_url=lambda _: "http://crm.example/api", proxied="me:s%40cret") as it:
+            await it.ask()
+
+            first, headers = lines(it.requests[0])
+            assert first == "GET http://crm.example/api/deals HTTP/1.1"
+            assert headers["Host"] == "crm.example"
+            assert headers["Proxy-Authorization"] == f"Basic {b64encode(b'me:s@cret').decode()}"
+
+    async def test_through_a_tunnel_tells_the_proxy_alone_who_asks(self) -> None:
+        refused = answer(status="502 Bad Gateway")
+        async with vendor([refused], base_url=lambda _: "https://crm.example/api", proxied="me:s%40cret") as it:
+            assert isinstance(await it.error(), UnavailableError)
+
+            first, headers = lines(it.requests[0])
+            assert first == "CONNECT crm.example:443 HTTP/1.1"
+            assert headers["Proxy-Authorization"] == f"Basic {b64encode(b'me:s@cret').decode()}"
+            assert "X-Key" not in headers
+
+
+class TestAConnection:
+    async def test_is_kept_for_the_next_request(self) -> None:
+        async with vendor([answer(), answer(b"", status="404 Not Found"), answer()]) as it:
+            await it.ask()
+            await it.error()
+            await it.ask()
+
+            assert [len(connection) for connection in it.heard] == [3]
+
+    async def test_is_not_kept_when_the_vendor_says_so(self) -> None:
+        async with vendor([answer(b"{}", "Connection: close"), answer()]) as it:
+            await it.ask()
+            await it.ask()
+
+            assert [len(connection) for connection in it.heard] == [1, 1]
+
+    @pytest.mark.parametrize("said", [b"HTTP/1.1 200 OK\r\n", answer()[:-1]])
+    async def test_is_closed_with_who_gives_up(self, said: bytes) -> None:
+        async with vendor([said]) as it:
+            assert isinstance(await it.error(seconds=0.2), VendorTimeoutError)
+
+            await asyncio.wait_for(it.closed.wait(), 5)
+
+    @pytest.mark.parametrize("method", ["GET", "POST"])
+    async def test_that_was_closed_meanwhile_costs_a_read_nothing(self, method: str) -> None:
+        read = Request(operation="deals.list", method=method, path="deals")
+        async with vendor([answer(), HANG_UP, answer(b"[]")]) as it:
+            await it.ask()
+
+            assert (await it.ask(read)).body == b"[]"
+            assert len(it.requests) == 3
+
+    @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+    async def test_that_was_closed_meanwhile_lets_no_write_be_sent_again(self, method: str) -> None:
+        write = Request(operation="deals.put", method=method, path="deals", body=b"{}", content_type="application/json", read=False)
+        async with vendor([answer(), HANG_UP, answer()]) as it:
+            await it.ask()
+
+            assert isinstance(await it.error(write), OutcomeUnknownError)
+            assert len(it.requests) == 2
+
+    async def test_that_is_closed_each_time_is_tried_twice(self) -> None:
+        async with vendor([HANG_UP]) as it:
+            assert isinstance(await it.error(), UnavailableError)
+            assert len(it.requests) == 2
+
+
+class TestAnAnswer:
+    async def test_comes_after_what_only_announces_it(self) -> None:
+        early = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"
+        async with vendor([early + answer(b"[1]")]) as it:
+            assert [(await it.ask()).body for _ in range(2)] == [b"[1]", b"[1]"]
+            assert len(it.heard) == 1
+
+    async def test_may_end_with_its_connection(self) -> None:
+        async with vendor([b"HTTP/1.1 200 OK\r\n\r\n[1, 2]"], ends=True) as it:
+            assert (await it.ask()).body == b"[1, 2]"
+
+    async def test_that_breaks_off_is_none(self) -> None:
+        async with vendor([answer(b"[1, 2]")[:-1]], ends=True) as it:
+            assert isinstance(await it.error(), UnavailableError)
+
+    async def test_is_unpacked(self) -> None:
+        packed = zlib.compress(b"[1, 2]")
+        async with vendor([answer(packed, "Content-Encoding: deflate")]) as it:
+            assert (await it.ask()).body == b"[1, 2]"
+
+    async def test_that_grows_too_large_takes_its_connection_away(self) -> None:
+        packed = zlib.compress(b" " * 100 * MOST)
+        async with vendor([answer(packed, "Content-Encoding: deflate"), answer()]) as it:
+            assert isinstance(await it.error(), MalformedReplyError)
+            await it.ask()
+
+            assert [len(connection) for connection in it.heard] == [1, 1]
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            b"SSH-2.0-OpenSSH_9.6\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nX: " + b"x" * 20_000 + b"\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+        ],
+    )
+    async def test_that_is_no_http_is_an_outage(self, said: bytes) -> None:
+        async with vendor([said]) as it:
+            assert isinstance(await it.error(seconds=1), UnavailableError)
