@@ -14,14 +14,14 @@ from typing import Final
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
-from aiohttp.hdrs import CONTENT_ENCODING, CONTENT_LENGTH, METH_GET, PROXY_AUTHORIZATION
+from aiohttp.hdrs import AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, METH_GET, PROXY_AUTHORIZATION
 from aiohttp.http import HttpProcessingError
 from multidict import CIMultiDictProxy
 from yarl import URL
 
 _CHUNK_BYTES: Final = 64 * 1024
-_FIRST_FINAL_STATUS: Final = 200
-_SWITCHING_PROTOCOLS: Final = 101
+_CONNECTIONS_TRIED: Final = 2
+_INTERIM_STATUSES: Final = frozenset(range(100, 200)) - {101}  # that one would be the last of HTTP
 
 
 class TooLargeError(Exception):
@@ -91,7 +91,7 @@ class Exchanges:
                 protocol.set_response_params(read_until_eof=True)
                 transport.write(sent)
                 message, content = await protocol.read()
-                while message.code < _FIRST_FINAL_STATUS and message.code != _SWITCHING_PROTOCOLS:
+                while message.code in _INTERIM_STATUSES:
                     message, content = await protocol.read()
                 whole = content.read_nowait() if content.is_eof() else await self._body(message.headers, content)
             except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
@@ -106,7 +106,7 @@ class Exchanges:
             except BaseException:
                 connection.close()
                 raise
-            connection.release()  # or closed, if there is more to come
+            _give_back(connection, transport)
             if len(whole) > self._most_bytes:
                 raise TooLargeError
             return message.code, message.headers, whole
@@ -119,11 +119,14 @@ class Exchanges:
             loop=asyncio.get_running_loop(),
             session=self._session,
             proxy=self._proxy,
+            proxy_headers=None if self._proxy is None else self._session.headers.copy(),
             ssl=self._ssl,
         )
         is_told_whole = self._proxy is not None and not asking.is_ssl()
-        if is_told_whole and self._proxy is not None and self._proxy.user:  # otherwise the tunnel is what he has to be asked for
-            asking.headers[PROXY_AUTHORIZATION] = aiohttp.encode_basic_auth(self._proxy.user, self._proxy.password or "")
+        if is_told_whole and self._proxy is not None:  # otherwise the connector says who asks, when it asks for the tunnel
+            credentials = aiohttp.ClientRequest(METH_GET, self._proxy, loop=asyncio.get_running_loop()).headers.get(AUTHORIZATION)
+            if credentials is not None:
+                asking.headers[PROXY_AUTHORIZATION] = credentials
         lines = {name.lower(): f"\r\n{name}: {value}" for name, value in asking.headers.items()}
         return _Way(asking, lines, is_told_whole)
 
@@ -131,14 +134,16 @@ class Exchanges:
         connector = self._session.connector
         if connector is None:
             raise aiohttp.ClientConnectionError("the session is closed")
-        try:
-            connection = await connector.connect(way.asking, [], self._session.timeout)
-        except TimeoutError as cause:  # of the connection: our own deadlines come as cancellations
-            raise aiohttp.ConnectionTimeoutError from cause
-        if connection.transport is None or connection.protocol is None:
-            connection.close()
-            raise aiohttp.ServerDisconnectedError
-        return connection, connection.transport, connection.protocol
+        for _ in range(_CONNECTIONS_TRIED):
+            try:
+                connection = await connector.connect(way.asking, [], self._session.timeout)
+            except TimeoutError as cause:  # of the connection: our own deadlines come as cancellations
+                raise aiohttp.ConnectionTimeoutError from cause
+            transport, protocol = connection.transport, connection.protocol
+            if transport is not None and protocol is not None and not protocol.should_close:
+                return connection, transport, protocol
+            connection.close()  # the vendor has closed it just now, or said something unasked
+        raise aiohttp.ServerDisconnectedError
 
     async def _body(self, headers: Mapping[str, str], content: aiohttp.StreamReader) -> bytes:
         """The body, or as much of it as is too large. A length that is told is believed, but for what is packed and grows by unpacking."""
@@ -152,6 +157,14 @@ class Exchanges:
         return bytes(body)
 
 
+def _give_back(connection: Connection, transport: asyncio.Transport) -> None:
+    """Keep a connection for the next request, unless there is more to come of the answer, or to go of the request."""
+    if transport.get_write_buffer_size():
+        connection.close()
+    else:
+        connection.release()
+
+
 def _head(method: str, url: URL, way: _Way, headers: Mapping[str, str], body: bytes | None) -> bytes:
     """A request up to its body.
 
@@ -163,7 +176,7 @@ def _head(method: str, url: URL, way: _Way, headers: Mapping[str, str], body: by
         lines[name.lower()] = f"\r\n{name}: {value}"
     if body is not None or method != METH_GET:
         lines["content-length"] = f"\r\nContent-Length: {len(body or b'')}"
-    target = str(url) if way.is_told_whole else url.raw_path_qs
+    target = str(url.with_user(None).with_fragment(None)) if way.is_told_whole else url.raw_path_qs
     head = f"{method} {target} HTTP/1.1{''.join(lines.values())}"
     if not head.count("\r") == head.count("\n") == len(lines) or "\0" in head:
         raise ValueError("a header, the verb or the address holds a character that would end it")

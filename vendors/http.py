@@ -41,6 +41,12 @@ E = TypeVar("E", bound=VendorError)
 
 DEFAULT_TIMEOUT_SECONDS: Final = 30.0
 _HOLD_AFTER_429_SECONDS: Final = 1.0
+_NOT_SENT: Final = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientProxyConnectionError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ConnectionTimeoutError,
+)
 _SUCCESS: Final = range(200, 300)
 _SERVER_ERROR: Final = 500
 # A Crm that was given less time than that is not ill because it did not answer.
@@ -279,7 +285,7 @@ class VendorHttp:
             reply = Reply(*await self._exchanges.run(request.method, url, headers, request.body, once=not request.read))
             status = reply.status
             self.vendor_clock.note(reply.headers)
-        except (aiohttp.ClientConnectorError, aiohttp.ClientProxyConnectionError) as cause:
+        except _NOT_SENT as cause:
             self.circuit.failed()
             raise self._fail(request, None)(UnavailableError) from cause
         except ValueError:  # the request could not even be made, which is our defect and not the vendor's

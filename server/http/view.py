@@ -157,7 +157,7 @@ async def _while_connected(request: Request, operation: Awaitable[ExecutionResul
         raise
     finally:
         running_operation.reset(token)
-        await watch.end()
+        watch.end()
 
 
 class _Watch:
@@ -178,11 +178,10 @@ class _Watch:
         """Whether it has cancelled the task, and nobody else has."""
         return self._has_cancelled and self._task.uncancel() <= self._cancelling
 
-    async def end(self) -> None:
+    def end(self) -> None:
         self._beginning.cancel()
-        if self._watching is not None and not self._watching.done():
-            self._watching.cancel()
-            await asyncio.wait((self._watching,))
+        if self._watching is not None:
+            self._watching.cancel()  # it does nothing any more, and need not be waited for
 
     def _begin(self) -> None:
         self._watching = asyncio.create_task(self._watch())

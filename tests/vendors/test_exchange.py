@@ -37,6 +37,7 @@ class Vendor:
 
     http: VendorHttp
     heard: list[list[bytes]] = field(default_factory=list[list[bytes]])
+    writers: list[asyncio.StreamWriter] = field(default_factory=list[asyncio.StreamWriter])
     closed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def ask(self, request: Request = LIST, *, seconds: float = 5.0) -> Reply:
@@ -70,6 +71,7 @@ async def vendor(
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection: list[bytes] = []
         it.heard.append(connection)
+        it.writers.append(writer)
         try:
             while True:
                 request = await reader.readuntil(b"\r\n\r\n")
@@ -79,6 +81,8 @@ async def vendor(
                 await writer.drain()
                 if ends or said == HANG_UP:
                     return
+        except asyncio.LimitOverrunError:  # it reads no more of a body, and closes nothing
+            await it.closed.wait()
         except (asyncio.IncompleteReadError, ConnectionError):
             it.closed.set()
         finally:
@@ -150,7 +154,20 @@ class TestARequest:
             first, headers = lines(it.requests[0])
             assert first == "CONNECT crm.example:443 HTTP/1.1"
             assert headers["Proxy-Authorization"] == f"Basic {b64encode(b'me:s@cret').decode()}"
+            assert headers["User-Agent"].startswith("crmgraph/")
             assert "X-Key" not in headers
+
+    async def test_that_no_tunnel_is_given_has_not_been_sent(self) -> None:
+        write = Request(operation="deals.put", method="PUT", path="deals", body=b"{}", content_type="application/json", read=False)
+        async with vendor([answer(status="407 Who Asks")], base_url=lambda _: "https://crm.example/api", proxied="me:no") as it:
+            assert isinstance(await it.error(write), UnavailableError)
+
+    async def test_tells_a_proxy_nothing_of_an_address_that_is_for_others(self) -> None:
+        link = Request(operation="deals.next", path="http://me:s3cret@crm.example/api/next?page=2#top")
+        async with vendor([answer()], base_url=lambda _: "http://crm.example/api", proxied="me") as it:
+            await it.ask(link)
+
+            assert lines(it.requests[0])[0] == "GET http://crm.example/api/next?page=2 HTTP/1.1"
 
 
 class TestAConnection:
@@ -194,6 +211,24 @@ class TestAConnection:
             assert isinstance(await it.error(write), OutcomeUnknownError)
             assert len(it.requests) == 2
 
+    async def test_on_which_something_unasked_was_said_is_not_kept(self) -> None:
+        async with vendor([answer(b"[1]"), answer(b"[3]")]) as it:
+            await it.ask()
+            it.writers[0].write(answer(b"[2]"))
+            await asyncio.sleep(0.05)
+
+            assert (await it.ask()).body == b"[3]"
+            assert len(it.heard) == 2
+
+    async def test_that_still_has_much_to_send_is_not_kept(self) -> None:
+        upload = Request(operation="deals.find", method="POST", path="deals", body=b" " * 20_000_000, content_type="text/x")
+        async with vendor([answer(status="413 Too Large"), answer()]) as it:
+            await it.error(upload)
+            await it.ask()
+
+            assert [len(connection) for connection in it.heard] == [1, 1]
+            it.closed.set()
+
     async def test_that_is_closed_each_time_is_tried_twice(self) -> None:
         async with vendor([HANG_UP]) as it:
             assert isinstance(await it.error(), UnavailableError)
@@ -206,6 +241,10 @@ class TestAnAnswer:
         async with vendor([early + answer(b"[1]")]) as it:
             assert [(await it.ask()).body for _ in range(2)] == [b"[1]", b"[1]"]
             assert len(it.heard) == 1
+
+    async def test_of_a_status_that_there_is_not_is_not_waited_beyond(self) -> None:
+        async with vendor([answer(status="099 Odd")]) as it:
+            assert isinstance(await it.error(), MalformedReplyError)
 
     async def test_may_end_with_its_connection(self) -> None:
         async with vendor([b"HTTP/1.1 200 OK\r\n\r\n[1, 2]"], ends=True) as it:
