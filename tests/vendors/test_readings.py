@@ -236,6 +236,13 @@ def test_a_record_is_made_anew_where_anything_else_is() -> None:
     assert (of_copy, otherwise) == (["other", "2", None], ["1"])
 
 
+def test_rows_that_were_made_with_different_things_are_told_apart() -> None:
+    one, two = rows({"id": "1", "amount": 7}, {"id": "2", "amount": 7})
+    records_of(record, "main", [one], {"1": "one"})
+    records_of(record, "main", [two], {"2": "zwei"})
+    assert records_of(record, "main", [one, two], {"1": "one"}) == [["main", "1", "one"], ["main", "2", None]]
+
+
 def test_what_two_rows_have_in_common_that_is_odd_is_told_of_each_alone() -> None:
     first, second = rows({"id": "1"}, {"id": "1"})
     for deals, told in [([first, second], 1), ([second], 1), ([first], 1)]:
