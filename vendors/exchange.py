@@ -28,6 +28,14 @@ class TooLargeError(Exception):
     """An answer is larger than it may be."""
 
 
+@dataclass(slots=True)
+class Sending:
+    """How far a request has come: whether its turn has, and whether any of it may have left for the vendor."""
+
+    has_begun: bool = False
+    is_sent: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class _Way:
     """A way to an origin.
@@ -61,7 +69,7 @@ class Exchanges:
         self._ways: dict[URL, _Way] = {}
 
     async def run(
-        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, *, once: bool
+        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, *, once: bool, sending: Sending
     ) -> tuple[int, CIMultiDictProxy[str], bytes]:
         """Send a request, and give the status, headers and body of its answer. A redirect is an answer like any other.
 
@@ -71,6 +79,7 @@ class Exchanges:
             headers: In addition to the session's; they win.
             body: Encoded body.
             once: Whether it may not be sent again when a kept connection turns out to be closed, since it may have been done.
+            sending: Is told when it is sent.
 
         Raises:
             ValueError: A header, the verb or the address cannot be sent.
@@ -89,6 +98,7 @@ class Exchanges:
             connection, transport, protocol = await self._connected(way)
             try:
                 protocol.set_response_params(read_until_eof=True)
+                sending.is_sent = True
                 transport.write(sent)
                 message, content = await protocol.read()
                 while message.code in _INTERIM_STATUSES:

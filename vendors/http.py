@@ -27,7 +27,7 @@ from vendors.errors import (
     VendorError,
     VendorTimeoutError,
 )
-from vendors.exchange import Exchanges, TooLargeError
+from vendors.exchange import Exchanges, Sending, TooLargeError
 from vendors.flight import Flights
 from vendors.health import Health, behind
 from vendors.limiting import Budget, Circuit, Limits, Notices, Pause, Sleep
@@ -41,12 +41,6 @@ E = TypeVar("E", bound=VendorError)
 
 DEFAULT_TIMEOUT_SECONDS: Final = 30.0
 _HOLD_AFTER_429_SECONDS: Final = 1.0
-_NOT_SENT: Final = (
-    aiohttp.ClientConnectorError,
-    aiohttp.ClientProxyConnectionError,
-    aiohttp.ClientHttpProxyError,
-    aiohttp.ConnectionTimeoutError,
-)
 _SUCCESS: Final = range(200, 300)
 _SERVER_ERROR: Final = 500
 # A Crm that was given less time than that is not ill because it did not answer.
@@ -114,13 +108,6 @@ def no_judgement(reply: Reply, fail: Fail) -> VendorError | None:  # noqa: ARG00
     return None
 
 
-@dataclass(slots=True)
-class _Sending:
-    """Whether a request that waits for its turn has had it."""
-
-    is_sent: bool = False
-
-
 class VendorHttp:
     """Sends the requests of one Crm.
 
@@ -181,7 +168,7 @@ class VendorHttp:
         """
         seconds = _remaining(current_deadline())
         started = self._clock()
-        sending = _Sending()
+        sending = Sending()
         try:
             if request.read:
                 # A read that began before a change would not show it, and one that gives way would hold up who does not.
@@ -193,17 +180,16 @@ class VendorHttp:
             finally:
                 self.epoch += 1
         except TimeoutError as cause:
-            # A write that was still waiting for its turn has not happened, and says nothing about the vendor.
-            is_sent = request.read or sending.is_sent
-            kind = VendorTimeoutError if request.read or not is_sent else OutcomeUnknownError
+            # A write that was still waiting for its turn, or for a connection, has not happened; the former says nothing about the vendor.
+            kind = OutcomeUnknownError if sending.is_sent and not request.read else VendorTimeoutError
             error = self._fail(request, None)(kind)
-            if is_sent and self._clock() - started >= _TELLING_TIMEOUT_SECONDS:
+            if (request.read or sending.has_begun) and self._clock() - started >= _TELLING_TIMEOUT_SECONDS:
                 self.circuit.failed()
                 self._last_failure = error
                 self.health.failed(error)
             raise error from cause
 
-    async def _attempts(self, request: Request, sending: _Sending) -> Reply:
+    async def _attempts(self, request: Request, sending: Sending) -> Reply:
         attempt, renewed = 1, False
         while True:
             try:
@@ -240,7 +226,7 @@ class VendorHttp:
             return None
         return self._retry.delay_seconds(error, attempt=attempt, remaining_seconds=_remaining(current_deadline()), jitter=self._jitter())
 
-    async def _attempt(self, request: Request, access: Access, sending: _Sending) -> Reply:
+    async def _attempt(self, request: Request, access: Access, sending: Sending) -> Reply:
         async with self._budget.slot(request.entity):
             is_probe = self._pause.was_asked_for and await self._wait_for_pause(request)
             try:
@@ -271,7 +257,7 @@ class VendorHttp:
             raise self._fail(request, None)(RateLimitedError)
         return True
 
-    async def _ask(self, request: Request, access: Access, sending: _Sending) -> Reply:
+    async def _ask(self, request: Request, access: Access, sending: Sending) -> Reply:
         """Make the call, and judge its answer."""
         url, headers = self._url(request, access), {**access.headers, **request.headers}
         if request.content_type is not None:
@@ -280,21 +266,20 @@ class VendorHttp:
             retry_after_seconds = self.circuit.retry_after_seconds()
             raise self._fail(request, None)(UnavailableError, retry_after_seconds=retry_after_seconds) from self._last_failure
         started, status, is_made = self._clock(), None, True
+        sending.has_begun, sending.is_sent = True, False  # what was refused for its credentials has not happened
         try:
-            sending.is_sent = True
-            reply = Reply(*await self._exchanges.run(request.method, url, headers, request.body, once=not request.read))
+            answer = await self._exchanges.run(request.method, url, headers, request.body, once=not request.read, sending=sending)
+            reply = Reply(*answer)
             status = reply.status
             self.vendor_clock.note(reply.headers)
-        except _NOT_SENT as cause:
-            self.circuit.failed()
-            raise self._fail(request, None)(UnavailableError) from cause
         except ValueError:  # the request could not even be made, which is our defect and not the vendor's
             is_made = False
             self.circuit.abandoned()
             raise
         except (aiohttp.ClientError, ConnectionError) as cause:
             self.circuit.failed()
-            raise self._fail(request, None)(UnavailableError if request.read else OutcomeUnknownError) from cause
+            is_unknown = sending.is_sent and not request.read
+            raise self._fail(request, None)(OutcomeUnknownError if is_unknown else UnavailableError) from cause
         except TooLargeError as cause:
             self.circuit.failed()
             raise self._fail(request, None)(MalformedReplyError if request.read else OutcomeUnknownError) from cause

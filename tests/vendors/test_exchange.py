@@ -1,11 +1,12 @@
 """One exchange after the other over kept connections, against servers that say every byte themselves."""
 
 import asyncio
+import socket
 import time
 import zlib
 from base64 import b64encode
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
@@ -171,6 +172,18 @@ class TestARequest:
 
 
 class TestAConnection:
+    async def test_that_never_comes_about_leaves_nothing_unknown(self) -> None:
+        write = Request(operation="deals.put", method="PUT", path="deals", body=b"{}", content_type="application/json", read=False)
+        with socket.socket() as full, ExitStack() as waiting:
+            full.bind(("127.0.0.1", 0))
+            full.listen(0)
+            for _ in range(8):  # more than wait in line: who comes then is not heard
+                before = waiting.enter_context(socket.socket())
+                before.setblocking(False)
+                before.connect_ex(full.getsockname())
+            async with vendor([answer()], base_url=lambda _: f"http://127.0.0.1:{full.getsockname()[1]}") as it:
+                assert isinstance(await it.error(write, seconds=0.3), VendorTimeoutError)
+
     async def test_is_kept_for_the_next_request(self) -> None:
         async with vendor([answer(), answer(b"", status="404 Not Found"), answer()]) as it:
             await it.ask()
