@@ -12,14 +12,14 @@ import pytest
 from strawberry.types import ExecutionResult
 
 from resolvers.changes import ChangeKind, ChangeSource, Whereabouts
-from resolvers.listing.index import Index, IndexKey
+from resolvers.listing.index import IndexKey
 from server.changes.allowance import Allowance
 from server.changes.snapshot import COLUMNS
 from server.schema import build_schema
 from tests.contract.conftest import VENDORS
 from tests.contract.test_watching import bare, state_of
 from tests.server.changes.test_store import writer
-from tests.server.changes.watchtower import EAGER, Tower, tower, watched
+from tests.server.changes.watchtower import EAGER, Tower, known_of, tower, watched
 from vendors.calls import giving_way
 from vendors.capabilities import ReadsOpportunities
 from vendors.errors import ErrorCode, VendorError
@@ -181,14 +181,6 @@ async def test_a_row_that_cannot_be_read_hides_no_deletion_of_others(tmp_path: P
         await (await client.plan_delete(record)).execute()
         (event,) = await at.next(1, after=0, only_moves=False)
         assert (event.kind, event.ref.local_id) == (ChangeKind.DELETED, deal)
-
-
-async def known_of(at: Tower, crm: str) -> Index:
-    """What is known of a Crm's opportunities, which for a moment is nothing where a sweep is late."""
-    async with asyncio.timeout(20):
-        while (known := at.service.indexes.fresh(IndexKey(crm, "Opportunity"), frozenset())) is None:  # noqa: ASYNC110  # nothing tells
-            await asyncio.sleep(0.01)
-    return known
 
 
 async def test_what_could_not_be_read_at_first_is_not_new_when_it_can(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from resolvers.changes import ChangeCriteria, ChangeEvent, WatchState
+from resolvers.listing.index import Index, IndexKey
 from server.changes.service import ChangeService
 from server.changes.settings import ChangeSettings
 from server.changes.store import ChangeStore
@@ -120,3 +121,11 @@ async def watched(
         await service.stop()
         await scanned.close()
         store.close()
+
+
+async def known_of(at: Tower, crm: str) -> Index:
+    """What is known of a Crm's opportunities, which for a moment is nothing where a sweep is late."""
+    async with asyncio.timeout(20):
+        while (known := at.service.indexes.fresh(IndexKey(crm, "Opportunity"), frozenset())) is None:  # noqa: ASYNC110  # nothing tells
+            await asyncio.sleep(0.01)
+    return known
