@@ -8,6 +8,7 @@ import ssl
 from vendors.calls import Clock
 from vendors.errors import (
     CredentialsError,
+    MalformedReplyError,
     PermissionDeniedError,
     QuotaExceededError,
     RateLimitedError,
@@ -23,7 +24,7 @@ _NOT_FOUND = 404
 
 
 class Health:
-    """The health of one Crm: as a whole, and of what it refuses to do while the rest works.
+    """The health of one Crm: as a whole, of what it refuses to do while the rest works, and of what it answers so that it cannot be read.
 
     Args:
         crm: The Crm's key.
@@ -39,6 +40,7 @@ class Health:
         self._clock = clock
         self._failure: VendorError | None = None
         self._refusals: dict[str | None, VendorError] = {}
+        self._unreadable: dict[str | None, VendorError] = {}
         self.ill: set[Health] = set()
 
     def join(self, other: "Health") -> None:
@@ -47,14 +49,19 @@ class Health:
 
     @property
     def error(self) -> VendorError | None:
-        """What is wrong; None while it answers and refuses nothing."""
-        return self._failure or next(iter(self._refusals.values()), None)
+        """What is wrong; None while it answers, refuses nothing and can be read."""
+        return self._failure or next(iter(self._refusals.values()), None) or next(iter(self._unreadable.values()), None)
 
     def answered(self, operation: str) -> None:
         """Note that an operation worked."""
         self._is_back()
         if self._refusals.pop(operation, None) is not None:
             log.info("CRM %r does %s again", self._crm, operation)
+
+    def was_read(self, operation: str) -> None:
+        """Note that the answer to an operation could be read."""
+        if self._unreadable:
+            self._unreadable.pop(operation, None)
 
     def failed(self, error: VendorError) -> None:
         """Note how an operation ended that is not tried again; mistakes of one request alone say nothing of the Crm."""
@@ -68,6 +75,8 @@ class Health:
                 self._refused(error)
             case RejectedRequestError(status=status) if status == _NOT_FOUND:
                 self._refused(error)
+            case MalformedReplyError():  # whoever could not read it has written that down
+                self._unreadable[error.operation] = error
             case _:
                 pass
 

@@ -352,8 +352,10 @@ class VendorHttp:
         return fail
 
     def malformed(self, request: Request, reply: Reply) -> MalformedReplyError:
-        """The error of an answer that cannot be read."""
-        return self._fail(request, reply)(MalformedReplyError)
+        """The error of an answer that cannot be read, which is noted."""
+        error = self._fail(request, reply)(MalformedReplyError)
+        self.health.failed(error)
+        return error
 
 
 @lru_cache(maxsize=1_024)

@@ -195,6 +195,7 @@ class Decoder(Generic[E]):
                 log.warning("CRM %r answered %s with an unreadable body (%s)", http.crm, request.operation, type(cause).__name__)
                 raise http.malformed(request, reply) from None  # the cause quotes the body
             http.readings.keep(self, question, gist, decoded)
+        http.health.was_read(request.operation)
         for row, misfit in zip(decoded.dropped, decoded.misfits, strict=True):
             _log_misfit(http, request.operation, row, misfit)
         return decoded

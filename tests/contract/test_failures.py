@@ -96,6 +96,20 @@ async def test_an_unreadable_answer_is_malformed_and_asked_for_once(plain: Playg
     assert plain.control.count(operation) == 1
 
 
+async def test_a_crm_whose_answers_cannot_be_read_is_not_well_until_they_can(plain: Playground) -> None:
+    operation = await warmed(plain)
+    plain.control.faults.append(Fault(kind="html", match=operation))
+
+    with pytest.raises(MalformedReplyError):
+        await first_page(plain)
+    ill = plain.crm.http.health.error
+    plain.control.faults.clear()
+    await first_page(plain)
+
+    assert isinstance(ill, MalformedReplyError)
+    assert plain.crm.http.health.error is None
+
+
 @pytest.mark.parametrize("status", [500, 502, 503])
 async def test_a_server_error_that_passes_is_not_seen(plain: Playground, status: int) -> None:
     operation = await warmed(plain)
