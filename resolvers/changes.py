@@ -214,7 +214,7 @@ def cursor_of(codec: "CursorCodec", log: Log, position: int) -> str:
 
 
 def position_of(codec: "CursorCodec", log: Log, text: str, *, argument: str = "after") -> int:
-    """The position that a cursor means.
+    """The position that a cursor means, which was given as that argument or header.
 
     Raises:
         UserError: It is none of ours (INVALID_CURSOR), or what follows it is not kept any more (CURSOR_EXPIRED).
@@ -224,7 +224,7 @@ def position_of(codec: "CursorCodec", log: Log, text: str, *, argument: str = "a
     match found:
         case [kind, str(run), int(position)] if kind == _CURSOR_KIND:
             if not log.holds(run, position):
-                raise expired(codec, log)
+                raise expired(codec, log, argument=argument)
             return position
         case _:
             message = (
@@ -234,10 +234,10 @@ def position_of(codec: "CursorCodec", log: Log, text: str, *, argument: str = "a
             raise UserError(ErrorCode.INVALID_CURSOR, message)
 
 
-def expired(codec: "CursorCodec", log: Log) -> UserError:
+def expired(codec: "CursorCodec", log: Log, *, argument: str = "after") -> UserError:
     """The error for a cursor whose events have been dropped."""
     return UserError(
         ErrorCode.CURSOR_EXPIRED,
-        "What followed this cursor is not kept any more. Read what you show anew, and go on from `oldestCursor` or without `after`.",
+        f"What followed this cursor is not kept any more. Read what you show anew, and go on from `oldestCursor` or without `{argument}`.",
         oldestCursor=cursor_of(codec, log, log.oldest),
     )

@@ -17,6 +17,7 @@ from resolvers.types.change import OpportunityChange, StageChange, StageChangeFi
 
 Info = strawberry.Info[Any, Any]
 
+_RESUMING: Final = "Last-Event-ID"
 _HOW: Final = (
     " What is in the log behind `after` comes first, then what happens from then on, without a gap and in order. Delivery is at least once:"
     " drop an event whose `eventId` you have had. To go on later, subscribe with the last event's `cursor` as `after`; when that is older"
@@ -92,8 +93,10 @@ def _stream(
     """
     changes = watched(context)
     criteria = criteria_of(context, filter_, only_moves=only_moves)
-    begun_after = context.resume_after or after
-    position = changes.head if begun_after is None else position_of(context.cursors, changes, begun_after)
+    if context.resume_after:
+        position = position_of(context.cursors, changes, context.resume_after, argument=_RESUMING)
+    else:
+        position = changes.head if after is None else position_of(context.cursors, changes, after)
     return _events(context, changes, position, criteria, kinds)
 
 

@@ -248,6 +248,12 @@ async def test_a_mistake_is_told_instead_of_a_first_event_and_ends_the_subscript
     assert graph.tower.service.broker.subscribers == 0
 
 
+async def test_a_cursor_that_the_client_repeated_of_itself_is_told_by_the_name_of_its_header(graph: WatchedGraph) -> None:
+    refusal = await graph.refusal(MOVES, resume_after="nonsense", after=await end_of(graph))
+
+    assert refusal["message"].startswith("`Last-Event-ID` is no cursor of this stream")
+
+
 async def test_a_cursor_of_a_list_is_none_of_a_stream(graph: WatchedGraph) -> None:
     cursor = (await graph.data("{ opportunities(first: 1) { pageInfo { endCursor } } }"))["opportunities"]["pageInfo"]["endCursor"]
 
