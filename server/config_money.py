@@ -78,10 +78,12 @@ def _rates(table: Mapping[str, Any], file: Path | None, mistakes: Mistakes, *, f
         return None if configured is None else lambda: configured
     if file is None:
         return lambda: NO_RATES
+    path = (folder / file).absolute()
     try:
-        return RatesFile(folder / file)
+        return RatesFile(path)
     except ConfigError as error:
-        mistakes.add("rates_file", f"the file that it names {error}")
+        # Other values are not quoted, for they may be secrets; with this one, people wonder where a relative path starts.
+        mistakes.add("rates_file", f"the file that it names {error}; its full path is {str(path)!r}")
         return None
 
 

@@ -42,6 +42,11 @@ def refuse_unusable(values: Mapping[str, Any], mistakes: Mistakes) -> frozenset[
     return frozenset(found)
 
 
+def urls_in(values: Mapping[str, Any]) -> Iterator[str]:
+    """The URLs among the settings of a vendor."""
+    return (text for name, value in values.items() if _URL_NAME.fullmatch(name) for text, _ in _texts(value))
+
+
 def url_mistake(text: str, *, may_have_user: bool = False) -> str | None:
     """What is wrong with a base URL; None when nothing is. That of a proxy may have a user and password."""
     if any(character.isspace() for character in text):

@@ -11,13 +11,12 @@ import os
 import random
 import re
 import shlex
-import signal
 import sys
 import time
 from argparse import Namespace
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
@@ -27,6 +26,7 @@ from typing import Final
 import uvicorn
 
 from server.changes import webhooks
+from server.commands.ending import ended_tidily_by_sigterm
 from server.commands.terminal import table
 from server.compose import create_server
 from server.config import Config, parse_config
@@ -85,30 +85,9 @@ def configuration(sandboxes: Sequence[SandboxProcess], *, port: int, store: Path
 
 async def _serve(listener: socket, port_base: int, scale: int | None, pace: float) -> None:
     print("Starting the sandboxes ...", flush=True)
-    with _ended_tidily_by_sigterm(), TemporaryDirectory(prefix="crmgraph-demo-") as store:
+    with ended_tidily_by_sigterm(), TemporaryDirectory(prefix="crmgraph-demo-") as store:
         async with _sandboxes(port_base, scale, pace) as sandboxes:
             await _serve_graph(listener, sandboxes, Path(store))
-
-
-@contextmanager
-def _ended_tidily_by_sigterm() -> Generator[None]:
-    """Let SIGTERM cancel the task, as an interrupt does, and end the process only when the task has left nothing behind."""
-    task, is_told = asyncio.current_task(), False
-
-    def cancel(*_: object) -> None:
-        nonlocal is_told
-        is_told = True
-        assert task is not None
-        task.cancel()
-        task.get_loop().call_soon_threadsafe(lambda: None)  # it may be waiting
-
-    before = signal.signal(signal.SIGTERM, cancel)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        if is_told:
-            signal.raise_signal(signal.SIGTERM)
 
 
 async def _serve_graph(listener: socket, sandboxes: Sequence[SandboxProcess], store: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Final, cast
 import aiohttp
 import orjson
 
+from server.commands.ending import ended_tidily_by_sigterm
 from server.commands.event_stream import EventStream, ServerSentEvent
 from server.commands.terminal import say
 from server.version import product_version
@@ -65,15 +66,22 @@ def run(arguments: Namespace) -> int:
         raise ConfigError("--url: must be the address of a graph, such as http://127.0.0.1:8000/graphql")
     terminal = ChangesInTerminal(arguments.url, crms=arguments.crms, after=arguments.after, as_json=arguments.json)
     try:
-        asyncio.run(terminal.show(follow=arguments.follow))
-    except NoChangesError as error:
-        _note(str(error))
-        return 1
+        return asyncio.run(_show(terminal, arguments))
     except _ReaderGoneError as error:
         raise BrokenPipeError from error
-    finally:
-        if terminal.cursor not in (None, arguments.after):
-            _note(f"to go on from here: --after={terminal.cursor}")
+
+
+async def _show(terminal: "ChangesInTerminal", arguments: Namespace) -> int:
+    """Show them, and in the end, however it comes, tell how far that was."""
+    with ended_tidily_by_sigterm():
+        try:
+            await terminal.show(follow=arguments.follow)
+        except NoChangesError as error:
+            _note(str(error))
+            return 1
+        finally:
+            if terminal.cursor not in (None, arguments.after):
+                _note(f"to go on from here: --after={terminal.cursor}")
     return 0
 
 

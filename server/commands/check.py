@@ -7,7 +7,7 @@ import random
 import time
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from urllib.parse import urlsplit
 
@@ -17,6 +17,7 @@ from resolvers.errors import contained
 from resolvers.writing.correlation import mistake_in
 from server.commands.terminal import say, table
 from server.config import Config, load_config
+from server.config_clear_text import clear_text_warning
 from server.crms import connect_crms, open_session
 from server.observe import configure_logging
 from vendors.calls import Deadline, VendorCall, deadline_scope, recording
@@ -38,6 +39,7 @@ class Finding:
         checks: What was found entity by entity; none when nothing could be read.
         error: Why nothing could be read.
         mistake: What is wrong with its setting `correlation_field`, as far as the vendor tells.
+        warning: What works and yet should be mended.
         calls: The calls that were made.
     """
 
@@ -46,6 +48,7 @@ class Finding:
     checks: Sequence[EntityCheck] = ()
     error: VendorError | None = None
     mistake: str | None = None
+    warning: str | None = None
     calls: Sequence[VendorCall] = ()
 
     def failures(self) -> Mapping[str, list[str]]:
@@ -70,16 +73,18 @@ async def find(config: Config, *, timeout_seconds: float) -> Sequence[Finding]:
     """Check all Crms at once, in the configuration's order."""
     async with open_session() as session:
         crms = connect_crms(config, session, clock=time.monotonic, sleep=asyncio.sleep, jitter=random.random)
-        return await asyncio.gather(*(_find(crm, config.crms[key].settings.origin, timeout_seconds) for key, crm in crms.items()))
+        findings = await asyncio.gather(*(_find(crm, config.crms[key].settings.origin, timeout_seconds) for key, crm in crms.items()))
+    return [replace(finding, warning=clear_text_warning(config.crms[finding.crm.key].settings)) for finding in findings]
 
 
 def report(findings: Sequence[Finding]) -> str:
-    """A table with a row per Crm, and a line per failure."""
+    """A table with a row per Crm, and a line per failure and warning."""
     rows = [["CRM", "Vendor", "Reachable", "Credentials", "Latency", "Entities"], *map(_row, findings)]
     lines = [
         f"crms.{finding.crm.key}{_about(entities)}: {message}" for finding in findings for message, entities in finding.failures().items()
     ]
     lines += [f"crms.{finding.crm.key}.correlation_field: {finding.mistake}" for finding in findings if finding.mistake is not None]
+    lines += [f"crms.{finding.crm.key}: warning: {finding.warning}" for finding in findings if finding.warning is not None]
     return "\n".join([table(rows), *([""] if lines else []), *lines])
 
 

@@ -30,6 +30,10 @@ _HEAD = """\
 # A secret x is given as x_env, the name of an environment variable, or as x_file, the path of a file (relative to this one).
 # As x itself, the secret may stand here only when the CRM is on this machine, as a sandbox is."""
 
+_CRMS = (
+    "# The key of a CRM is part of the ids of all its records, and of cursors: rename it, and those that clients have kept no longer hold."
+)
+
 _RATES = """\
 # Instead of a file, one day's exchange rates may stand here: how many units of each currency one unit of the base is worth.
 # [money.rates]"""
@@ -94,6 +98,7 @@ def template() -> str:
         "\n".join(["[money]", *_lines(MoneySettings)]),
         "\n".join([_RATES, *_lines(RateSettings), '# USD = "1.0850"']),
         "\n".join(["[changes]", "# How changes of opportunities are watched and kept; how often, each CRM says.", *_change_lines()]),
+        _CRMS,
         *(_crm(vendor) for vendor in all_vendors().values()),
     ]
     return "\n\n".join(blocks) + "\n"

@@ -24,12 +24,12 @@ def crmgraph(*arguments: object, folder: Path, env: dict[str, str] | None = None
 
 
 @contextmanager
-def running(*arguments: object, folder: Path) -> Generator["subprocess.Popen[str]", None, None]:
+def running(*arguments: object, folder: Path, env: dict[str, str] | None = None) -> Generator["subprocess.Popen[str]", None, None]:
     """A command that runs until it is ended; its input is a pipe."""
     with subprocess.Popen(  # noqa: S603  # our own command
         [*COMMAND, *map(str, arguments)],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -100,6 +100,16 @@ class TestInit:
         assert "Crm" not in written.stdout + (tmp_path / "crms.toml").read_text()
         assert served.stderr == "crmgraph: crms.toml has mistakes:\ncrms: configure at least one CRM, as a table [crms.<key>]\n"
 
+    def test_what_it_writes_says_that_a_key_stays(self, tmp_path: Path) -> None:
+        crmgraph("init", folder=tmp_path)
+
+        head, _, crms = (
+            (tmp_path / "crms.toml").read_text().partition("# The key of a CRM is part of the ids of all its records, and of cursors")
+        )
+
+        assert "vendor = " not in head
+        assert crms.count("vendor = ") == len(all_vendors())
+
     def test_it_never_overwrites(self, tmp_path: Path) -> None:
         (tmp_path / "mine.toml").write_text("mine")
 
@@ -200,6 +210,17 @@ class TestServe:
         assert [answer.returncode for answer in answers] == [2, 2]
         assert all("the port is in use" in answer.stderr and "choose another --port." in answer.stderr for answer in answers)
 
+    @pytest.mark.parametrize("host", ["no such host", "203.0.113.1"], ids=["unknown", "of another machine"])
+    def test_a_host_that_cannot_be_listened_at_is_told_as_the_host(self, host: str, tmp_path: Path) -> None:
+        (tmp_path / "crms.toml").write_text(f'[server]\nhost = "{host}"\nallow_public = true\n{SANDBOX_TOML}')
+
+        configured = crmgraph("serve", "--port", "0", folder=tmp_path)
+        given = crmgraph("serve", "--port", "0", "--host", host, folder=tmp_path)
+
+        assert configured.stderr.startswith(f"crmgraph: server.host: Cannot listen on {host}:0: ")
+        assert given.stderr.startswith(f"crmgraph: --host: Cannot listen on {host}:0: ")
+        assert (configured.returncode, given.returncode) == (2, 2)
+
     @pytest.mark.parametrize(
         "settings",
         ['store_dir = "file/store"', 'store_dir = "file/store"\nworkers = 2', "workers = 7"],
@@ -234,6 +255,24 @@ class TestServe:
         assert process.returncode == 0
         assert sum("the graph of service is at http://127.0.0.1:" in line for line in told) == 1
         assert "Traceback" not in rest
+
+    @pytest.mark.parametrize("workers", [1, 2])
+    def test_credentials_that_would_travel_in_clear_text_are_warned_of_once(self, workers: int, tmp_path: Path) -> None:
+        far = SANDBOX_TOML.replace("http://127.0.0.1:9", "http://crm.example").replace('secret = "s"', 'secret_env = "SECRET"')
+        far = far.replace('integration_code = "c"', 'integration_code_env = "CODE"')
+        near = SANDBOX_TOML.replace("service", "near")
+        (tmp_path / "crms.toml").write_text(f"[server]\nworkers = {workers}\n[changes]\nenabled = false\n{far}{near}")
+
+        with running("serve", "--port", "0", folder=tmp_path, env={"SECRET": "hunter2", "CODE": "hunter3"}) as process:
+            told = lines_until(process, "Application startup complete")
+            process.send_signal(signal.SIGINT)
+            told += process.communicate(timeout=60)[0].splitlines()
+
+        (line,) = [line for line in told if "clear text" in line]
+        assert "WARNING" in line
+        assert "crms.service: credentials travel to crm.example in clear text" in line
+        assert "use https://, or put a proxy near the CRM that terminates TLS" in line
+        assert "hunter" not in "".join(told)
 
     @pytest.mark.parametrize(("settings", "is_tuned"), [("", True), ('[server]\ngc = "default"\n', False)])
     def test_its_garbage_collector_is_tuned_unless_it_is_told_not_to(self, settings: str, is_tuned: bool, tmp_path: Path) -> None:  # noqa: FBT001

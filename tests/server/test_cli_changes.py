@@ -125,9 +125,9 @@ async def said(process: Process, text: str) -> str:
     raise AssertionError("\n".join(["it ended without saying it:", *lines]))
 
 
-async def interrupted(process: Process) -> tuple[int | None, str]:
+async def interrupted(process: Process, by: signal.Signals = signal.SIGINT) -> tuple[int | None, str]:
     async with asyncio.timeout(SECONDS):
-        process.send_signal(signal.SIGINT)
+        process.send_signal(by)
         _, err = await process.communicate()
         return process.returncode, err.decode()
 
@@ -201,6 +201,19 @@ async def test_following_shows_the_log_and_goes_on_with_what_happens_until_inter
     assert changes == everything
     assert (status, "Traceback" in err) == (0, False)
     assert f"--after={changes[-1]['cursor']}" in err
+
+
+async def test_who_ends_it_by_sigterm_is_told_the_cursor_too(scene: Scene) -> None:
+    async with scene.serving():
+        await watched(scene)
+        scene.move(scene.board.deals()[0])
+        await seen(scene, 1)
+        async with command("--follow", "--json", "--url", scene.url) as process:
+            change = json.loads(await shown(process))
+            status, err = await interrupted(process, signal.SIGTERM)
+
+    assert status == -signal.SIGTERM
+    assert err == f"crmgraph: to go on from here: --after={change['cursor']}\n"
 
 
 async def test_when_nobody_reads_its_output_it_ends(scene: Scene) -> None:

@@ -200,6 +200,26 @@ async def test_custom_fields_that_cannot_be_read_are_told_where_a_correlation_fi
     assert lines[3].startswith("crms.it (custom fields): ")
 
 
+async def test_credentials_that_travel_in_clear_text_are_a_warning_and_no_failure(tmp_path: Path) -> None:
+    async with _sandbox("onlyoffice") as sandbox:
+        near = _config(sandbox)
+        (tmp_path / "crms.toml").write_text(
+            f'[crms.it]\nvendor = "onlyoffice"\nportal_url = "http://crm.example/"\nusername = "{sandbox.settings["username"]}"\n'
+            f'password_env = "PASSWORD"\nproxy = "{sandbox.base_url}"\n'  # the sandbox stands for what the name leads to
+        )
+        secret = str(sandbox.settings["password"])
+        answer = await asyncio.to_thread(crmgraph, "check", folder=tmp_path, env={"PASSWORD": secret})
+        quiet = await _reported(near)
+
+    warning = (
+        "credentials travel to crm.example in clear text, since its URL begins with http://; use https://, or put a proxy near the CRM"
+    )
+    assert answer.returncode == 0
+    assert answer.stdout.splitlines()[2:] == ["", f"crms.it: warning: {warning} that terminates TLS"]
+    assert secret not in answer.stdout + answer.stderr
+    assert len(quiet) == 2
+
+
 async def test_a_missing_permission_is_told_by_entity_and_what_the_vendor_lacks_is_no_failure() -> None:
     config = parse_config({"crms": {"it": {"vendor": "partly"}}}, {}, folder=Path(), vendors={"partly": PARTLY})
 

@@ -60,6 +60,15 @@ def test_a_file_of_rates_is_read_relative_to_the_configuration(tmp_path: Path) -
     assert money.rates().rate("EUR", "USD") == Rate(Decimal("1.2000"), date(2026, 11, 20))
 
 
+@pytest.mark.parametrize("absent", ["rates/absent.xml", "/rates/absent.xml"])
+def test_it_is_told_where_a_file_of_rates_was_looked_for(absent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    (line,) = mistakes_of({"rates_file": absent}, Path("conf"))
+
+    assert line.endswith(f"(No such file or directory); its full path is '{tmp_path / 'conf' / absent}'")
+
+
 @pytest.mark.parametrize(
     ("money", "mistake"),
     [
