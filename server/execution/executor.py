@@ -54,7 +54,7 @@ class BreadthFirstExecutor(StrawberryGraphQLCoreExecutionContext):
             result = self._repeated(run, plan)
             if is_awaitable(result):
                 return self._ended(run, result)
-            run.cancel()
+            run.cancel_soon()
             return result
         if run.pending:
             return self._awaited(run, plan)

@@ -143,6 +143,11 @@ class Run:
             task.cancel()
         return left
 
+    def cancel_soon(self) -> None:
+        """Do the same once everything that has yet to begin has run up to its first wait, since graphql-core lets it run, too."""
+        if self._tasks:
+            asyncio.get_running_loop().call_soon(self.cancel)
+
     def shown(self) -> dict[str, Any]:
         """What is shown of the whole operation.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
+import strawberry
 
 from bench.company import Reply, contexts, memory_crm, memory_of
 from resolvers.node_id import encode
@@ -265,7 +266,7 @@ async def test_a_failure_that_nobody_waits_for_any_more_is_not_complained_of() -
 
 
 async def test_a_list_is_given_up_when_the_operation_fails_as_a_whole_at_once(bench: Bench) -> None:
-    bench.reply = Gates(("a", "list opportunities"), ("b", "list opportunities"))
+    gates = bench.reply = Gates(("a", "list opportunities"), ("b", "list opportunities"))
     text = "query($ids: [ID!]!) { opportunities(first: 2) { nodes { title } } nodes(ids: $ids) { id } }"
 
     outcome = await bench.outcome(text, executor_class(bench.plans), {"ids": [encode("Account", Ref("a", "1"))] * 101})
@@ -274,6 +275,33 @@ async def test_a_list_is_given_up_when_the_operation_fails_as_a_whole_at_once(be
     for _ in range(20):
         await asyncio.sleep(0)
     assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert gates.asked == []
+
+
+async def test_what_stands_beside_a_field_that_takes_everything_at_once_runs_until_it_waits() -> None:
+    ran: list[str] = []
+
+    @strawberry.type
+    class Query:
+        @strawberry.field
+        async def before(self) -> str:
+            ran.append("begun")
+            await asyncio.sleep(0)
+            ran.append("went on")
+            return "shown to nobody"
+
+        @strawberry.field
+        def missing(self) -> str:
+            return None  # type: ignore[return-value]
+
+    schema = strawberry.Schema(Query, execution_context_class=executor_class())
+
+    result = await schema.execute("{ before missing }")
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+    assert result.data is None
+    assert ran == ["begun"]
 
 
 async def test_an_operation_leaves_nothing_that_refers_to_itself(bench: Bench) -> None:
