@@ -54,7 +54,7 @@ class SourcePlan:
         lambda plan: None if plan.is_dry else plan.source.rows_scanned, "Number of rows looked at; null for a dry run."
     )
     cache_hits: int = attribute("How often something kept made a call unnecessary.", always="source.cache_hits")
-    milliseconds: float = attribute("Time spent on it, waiting included.", always="source.milliseconds")
+    milliseconds: float = computed(lambda plan: round(plan.source.milliseconds, 1), "Time spent on it, waiting included.")
     least_calls: int = attribute(
         "For a dry run: the least number of vendor calls that it takes; a scan takes more, by the number of rows.",
         always="source.least_calls",

@@ -15,3 +15,9 @@ async def test_a_dry_run_tells_nothing_of_what_it_does_not_read(twins: Graph) ->
     assert all(plan["leastCalls"] == 1 for plan in dry["plans"])
     assert (real["dryRun"], real["rows"]) == (False, 4)
     assert all(plan["pages"] >= 1 and plan["rowsScanned"] >= 1 for plan in real["plans"])
+
+
+async def test_times_are_told_to_a_tenth_of_a_millisecond(twins: Graph) -> None:
+    plans = (await twins.data(QUERY, dry=False))["explain"]["plans"]
+
+    assert all(plan["milliseconds"] == round(plan["milliseconds"], 1) > 0 for plan in plans)
