@@ -27,6 +27,7 @@ import uvicorn
 
 from server.changes import webhooks
 from server.commands.ending import ended_tidily_by_sigterm
+from server.commands.sandbox import LAST_PORT
 from server.commands.terminal import table
 from server.compose import create_server
 from server.config import Config, parse_config
@@ -37,7 +38,7 @@ from server.observe import configure_logging
 from vendors.changes import RegistersWebhooks
 from vendors.errors import ConfigError
 from vendors.registry import all_sandboxes, all_vendors
-from vendors.sandbox import SandboxKind
+from vendors.sandbox import SandboxKind, web_socket
 
 _HOST: Final = "127.0.0.1"
 _ROOT: Final = Path(__file__).parents[1]
@@ -64,6 +65,7 @@ def run(arguments: Namespace) -> int:
     """Serve the demo until interrupted."""
     configure_logging(level="warning", request_id=request_id)
     with listen(_HOST, arguments.port, port_name="--port") as listener, asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        _refuse_taken(arguments.sandbox_port_base, len(_kinds()))
         runner.run(_serve(listener, arguments.sandbox_port_base, arguments.scale, arguments.pace))
     return 0
 
@@ -81,6 +83,26 @@ def configuration(sandboxes: Sequence[SandboxProcess], *, port: int, store: Path
     }
     money = {"currency": "EUR", "rates_file": str(RATES_FILE)}
     return parse_config({"server": {"port": port, "store_dir": str(store)}, "money": money, "crms": crms}, {}, folder=_ROOT)
+
+
+def _refuse_taken(port_base: int, count: int) -> None:
+    """Tell all ports of sandboxes that cannot be had at once, before each sandbox would tell its own."""
+    if not port_base:
+        return
+    if port_base + count - 1 > LAST_PORT:
+        raise ConfigError(f"the ports end at {LAST_PORT}; choose a lower --sandbox-port-base")
+    taken: dict[int, OSError] = {}
+    for port in range(port_base, port_base + count):
+        try:
+            web_socket(_HOST, port).close()
+        except OSError as error:
+            taken[port] = error
+    if taken:
+        why = next(iter(taken.values())).strerror
+        raise ConfigError(
+            f"the sandboxes cannot listen at {_HOST}:{', '.join(map(str, taken))} ({why});"
+            " --sandbox-port-base chooses other ports, and with 0 free ones"
+        )
 
 
 async def _serve(listener: socket, port_base: int, scale: int | None, pace: float) -> None:
@@ -117,11 +139,12 @@ async def _register_webhooks(config: Config, port: int) -> None:
 @asynccontextmanager
 async def _sandboxes(port_base: int, scale: int | None, pace: float) -> AsyncGenerator[list[SandboxProcess], None]:
     """Run every sandbox whose vendor has an adapter."""
-    kinds = [kind for vendor, kind in all_sandboxes().items() if vendor in all_vendors()]
     started: list[SandboxProcess] = []
     watchers: list[asyncio.Task[None]] = []
     options = [*([] if scale is None else ["--scale", str(scale)]), "--pace", f"{pace:g}"]
-    starting = [asyncio.ensure_future(_start(kind, port_base and port_base + index, options, started)) for index, kind in enumerate(kinds)]
+    starting = [
+        asyncio.ensure_future(_start(kind, port_base and port_base + index, options, started)) for index, kind in enumerate(_kinds())
+    ]
     try:
         await asyncio.gather(*starting)
         started.sort(key=lambda sandbox: sandbox.kind.vendor)
@@ -132,6 +155,10 @@ async def _sandboxes(port_base: int, scale: int | None, pace: float) -> AsyncGen
             task.cancel()
         await asyncio.gather(*starting, *watchers, return_exceptions=True)
         await asyncio.gather(*(_stop(sandbox.process) for sandbox in started))
+
+
+def _kinds() -> list[SandboxKind]:
+    return [kind for vendor, kind in all_sandboxes().items() if vendor in all_vendors()]
 
 
 async def _start(kind: SandboxKind, port: int, options: Sequence[str], started: list[SandboxProcess]) -> None:

@@ -16,6 +16,8 @@ import orjson
 _SHORTEST_SECRET: Final = 4  # taking shorter ones out would make the log unreadable
 _HIDDEN: Final = "[hidden]"
 _TAB: Final = 0x09
+# Source: uvicorn `server.py`: what it tells of itself goes to "uvicorn.error", whatever its level.
+_SHOWN_NAMES: Final = {"uvicorn.error": "uvicorn"}
 _CONTROL: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), 0x7F) if code != _TAB}
 
 
@@ -77,7 +79,7 @@ class _Formatter(logging.Formatter):
         parts = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname,
-            "logger": record.name,
+            "logger": _SHOWN_NAMES.get(record.name, record.name),
             **({"request_id": request_id} if request_id else {}),
             "message": self._redact(record.getMessage()),
         }

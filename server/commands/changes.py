@@ -99,7 +99,7 @@ class ChangesInTerminal:
         as_json: Whether a line is an object for machines.
 
     Attributes:
-        cursor: How far it has come.
+        cursor: How far it has come; None, too, when the server has refused to go on from there.
     """
 
     def __init__(self, url: str, *, crms: Sequence[str] | None, after: str | None, as_json: bool) -> None:
@@ -150,7 +150,7 @@ class ChangesInTerminal:
         self._has_answered = True
         page = _at(answer, "data", "stageChanges")
         if page is None:
-            raise _refusal(answer)
+            raise self._refusal(answer)
         for change in page["nodes"]:
             self._show(change)
         self._tell(answer)
@@ -177,9 +177,9 @@ class ChangesInTerminal:
         async with session.post(self._url, data=self._request(_LIVE), headers=headers) as response:
             if response.content_type != "text/event-stream":
                 if response.status >= 500:  # noqa: PLR2004  # something in between, or a server that is starting
-                    raise _BrokenOffError(f"it answers {response.status}")
+                    raise _BrokenOffError(f"the server answers {response.status}")
                 answer = _answer(self._url, response, await response.read())
-                raise _refusal(answer)
+                raise self._refusal(answer)
             if self._is_lost:
                 _note("the stream goes on")
             self._is_lost = False
@@ -191,7 +191,7 @@ class ChangesInTerminal:
                 if stream.retry_seconds is not None:
                     self._first_pause_seconds = stream.retry_seconds
                 self._pause_seconds = self._first_pause_seconds
-        raise _BrokenOffError("it ended the stream")
+        raise _BrokenOffError("the server ended it")
 
     def _take(self, event: ServerSentEvent) -> bool:
         """Show an event, and tell whether to subscribe anew at once."""
@@ -214,10 +214,23 @@ class ChangesInTerminal:
         """
         error = _first_error(answer)
         if _at(error, "extensions", "code") != ErrorCode.SUBSCRIBER_LAGGED:
-            raise _refusal(answer)
+            raise self._refusal(answer)
         self.cursor = _at(error, "extensions", "cursor")
         _note(f"the server did not wait for us any longer; going on from {self.cursor}")
         return True
+
+    def _refusal(self, answer: Json) -> NoChangesError:
+        """Why the graph shows nothing; a cursor that it refuses is forgotten."""
+        error = _first_error(answer)
+        code, oldest = _at(error, "extensions", "code"), _at(error, "extensions", "oldestCursor")
+        if code in {ErrorCode.INVALID_CURSOR, ErrorCode.CURSOR_EXPIRED}:
+            self.cursor = None
+        if code == ErrorCode.CURSOR_EXPIRED and oldest is not None:
+            return NoChangesError(
+                "what followed this cursor is not kept any more, so that changes are missing from here on; to go on with the oldest that"
+                f" are kept: --after={oldest}"
+            )
+        return NoChangesError(str(error.get("message", "the graph gave no answer and no reason")))
 
     def _show(self, change: Json) -> None:
         try:
@@ -291,17 +304,6 @@ def _at(found: Any, *names: str) -> Any:
 def _first_error(answer: Json) -> Json:
     errors: list[Json] = answer.get("errors") or [{}]
     return errors[0]
-
-
-def _refusal(answer: Json) -> NoChangesError:
-    """Why the graph shows nothing."""
-    error = _first_error(answer)
-    if _at(error, "extensions", "code") == ErrorCode.CURSOR_EXPIRED:
-        return NoChangesError(
-            "what followed this cursor is not kept any more, so that changes are missing from here on; to go on with the oldest that are"
-            f" kept: --after={_at(error, 'extensions', 'oldestCursor')}"
-        )
-    return NoChangesError(str(error.get("message", "the graph gave no answer and no reason")))
 
 
 def _note(text: str) -> None:

@@ -101,7 +101,13 @@ async def _find(crm: Crm, origin: str, timeout_seconds: float) -> Finding:
             return Finding(crm=crm, origin=origin, error=error, calls=recorder.calls)
         except Exception as defect:  # noqa: BLE001  # of one Crm's adapter; the others are still to be told of
             return Finding(crm=crm, origin=origin, error=contained(defect, crm=crm.key), calls=recorder.calls)
-    return Finding(crm=crm, origin=origin, checks=checks, mistake=mistake, calls=recorder.calls)
+    finding = Finding(crm=crm, origin=origin, checks=checks, mistake=mistake, calls=recorder.calls)
+    return replace(finding, checks=(), error=checks[0].error) if _fails_as_a_whole(finding) else finding
+
+
+def _fails_as_a_whole(finding: Finding) -> bool:
+    """Whether every entity fails for the same reason, so that the entities need not be told."""
+    return [len(entities) for entities in finding.failures().values()] == [len(finding.checks)]
 
 
 async def _mistake(crm: Crm, checks: list[EntityCheck]) -> str | None:
@@ -128,10 +134,10 @@ def _row(finding: Finding) -> list[str]:
 
 
 def _credentials(finding: Finding) -> str:
-    errors = [finding.error, *(check.error for check in finding.checks)]
+    errors = [check.error for check in finding.checks] if finding.error is None else [finding.error]
     if any(isinstance(error, CredentialsError) for error in errors):
         return "refused"
-    accepted = any(check.error is None or isinstance(check.error, PermissionDeniedError) for check in finding.checks)
+    accepted = any(error is None or isinstance(error, PermissionDeniedError) for error in errors)
     return "accepted" if accepted else "unknown"
 
 

@@ -121,9 +121,9 @@ def _common(vendor: Vendor) -> Mapping[str, Any]:
     return {
         "vendor": None,
         "label": vendor.label,
-        "poll_seconds": watching.poll_seconds if issubclass(vendor.client, PollsOpportunities) else None,
-        "sweep_seconds": watching.sweep_seconds,
-        "watch_calls_per_hour": watching.calls_per_hour,
+        "poll_seconds": float(watching.poll_seconds) if issubclass(vendor.client, PollsOpportunities) else None,
+        "sweep_seconds": float(watching.sweep_seconds),
+        "watch_calls_per_hour": float(watching.calls_per_hour),
     }
 
 

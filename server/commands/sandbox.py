@@ -19,7 +19,7 @@ from vendors.sandbox import OptionValue, RunningSandbox, SandboxKind, start
 from vendors.sandbox_board import LIFE
 
 _MARK: Final = "# Written by `crmgraph sandbox`; it is written anew when the sandboxes start."
-_LAST_PORT: Final = 65_535
+LAST_PORT: Final = 65_535
 EXAMPLE_DEALS: Final[Mapping[str, AbstractSet[str]]] = {"dach": frozenset({"0a3b1360-7bae-4b66-8983-608c2405526c"})}
 """The deals that GraphiQL's examples write to, by CRM. They stand here because `server.examples` would bring the graph along."""
 
@@ -154,8 +154,8 @@ def _ports(kinds: Sequence[SandboxKind], port: int | None, base: int | None) -> 
     first = port if port is not None else base
     if not first:
         return [0] * len(kinds)
-    if first + len(kinds) - 1 > _LAST_PORT:
-        raise ConfigError("the ports end at 65535; choose a lower --port-base")
+    if first + len(kinds) - 1 > LAST_PORT:
+        raise ConfigError(f"the ports end at {LAST_PORT}; choose a lower --port-base")
     return [first + index for index in range(len(kinds))]
 
 

@@ -142,6 +142,14 @@ class TestInit:
         assert "# max_cost = 100000" in lines
         assert unsaid == []
 
+    def test_what_it_writes_has_each_number_in_one_way(self, tmp_path: Path) -> None:
+        crmgraph("init", folder=tmp_path)
+
+        tables = uncommented(tmp_path / "crms.toml")["crms"].values()
+
+        for name in WATCHED:
+            assert {type(table[name]) for table in tables if name in table} == {float}, name
+
     async def test_what_it_writes_are_the_defaults_of_each_vendor_and_what_is_empty_says_so(self, tmp_path: Path) -> None:
         crmgraph("init", folder=tmp_path)
         tables = uncommented(tmp_path / "crms.toml")["crms"]

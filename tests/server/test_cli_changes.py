@@ -132,6 +132,12 @@ async def interrupted(process: Process, by: signal.Signals = signal.SIGINT) -> t
         return process.returncode, err.decode()
 
 
+async def ended_by_itself(process: Process) -> tuple[int | None, str]:
+    async with asyncio.timeout(SECONDS):
+        _, err = await process.communicate()
+        return process.returncode, err.decode()
+
+
 async def asked(scene: Scene, query: str) -> dict[str, Any]:
     async with aiohttp.ClientSession() as session, session.post(scene.url, json={"query": query}) as response:
         answer = await response.json()
@@ -242,7 +248,7 @@ async def test_a_stream_that_breaks_off_is_taken_up_where_it_was(scene: Scene) -
             process = await stack.enter_async_context(command("--follow", "--json", "--url", scene.url))
             scene.move(one)
             changes.append(json.loads(await shown(process)))
-        assert "trying again" in await said(process, "broke off")
+        assert "(the server ended it); trying again" in await said(process, "broke off")
         scene.move(other)  # nobody sees it before the server is back
         async with scene.serving():
             changes.append(json.loads(await shown(process)))
@@ -292,6 +298,49 @@ async def test_an_expired_cursor_is_told_with_the_one_to_go_on_from(scene: Scene
     assert "not kept any more" in err
     assert change["cursor"] not in err
     assert again[0] == 0
+
+
+async def test_a_cursor_that_expires_while_it_follows_is_told_with_the_one_to_go_on_from(scene: Scene) -> None:
+    deal = scene.board.deals()[0]
+    async with AsyncExitStack() as stack:
+        async with scene.serving():
+            await watched(scene)
+            process = await stack.enter_async_context(command("--follow", "--json", "--url", scene.url))
+            scene.move(deal)
+            change = json.loads(await shown(process))
+            process.send_signal(signal.SIGSTOP)
+        async with scene.serving():
+            await watched(scene)
+            scene.move(deal)
+            await seen(scene, 2)
+        async with scene.serving(retention_days=1e-9):
+            await watched(scene)
+            process.send_signal(signal.SIGCONT)
+            status, err = await ended_by_itself(process)
+            oldest = re.findall(r"--after=(\S+)", err)
+            again = await ended("--url", scene.url, f"--after={oldest[0]}")
+
+    assert status == 1
+    assert len(oldest) == 1
+    assert change["cursor"] not in err
+    assert again[0] == 0
+
+
+async def test_a_cursor_of_a_store_that_is_lost_is_not_one_to_go_on_from(scene: Scene, tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        async with scene.serving():
+            await watched(scene)
+            process = await stack.enter_async_context(command("--follow", "--json", "--url", scene.url))
+            scene.move(scene.board.deals()[0])
+            await shown(process)
+        scene.store = tmp_path / "new"
+        scene.store.mkdir()
+        async with scene.serving():
+            status, err = await ended_by_itself(process)
+
+    assert status == 1
+    assert "is no cursor of this stream" in err
+    assert "--after" not in err
 
 
 async def test_what_cannot_be_asked_is_told_without_a_traceback(scene: Scene) -> None:

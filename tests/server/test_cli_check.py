@@ -88,7 +88,6 @@ async def test_wrong_credentials_are_refused_by_a_crm_that_is_reachable() -> Non
         lines = await _reported(_config(sandbox, secret="wrong"))
 
     assert lines[1].split()[:4] == ["it", "autotask", "yes", "refused"]
-    assert lines[3].startswith("crms.it (")
     assert lines[3].endswith("The CRM 'it' refused its credentials; mend them in the configuration. (UNAUTHENTICATED)")
 
 
@@ -102,6 +101,19 @@ async def test_a_crm_that_is_away_is_not_reachable() -> None:
     assert lines[3].endswith("(UNAVAILABLE)")
 
 
+@pytest.mark.parametrize(("status", "credentials"), [(401, "refused"), (403, "accepted"), (503, "unknown")])
+@pytest.mark.parametrize("vendor", sorted(all_vendors()))
+async def test_what_all_entities_fail_for_is_told_once_without_them(vendor: str, status: int, credentials: str) -> None:
+    async with _sandbox(vendor) as sandbox:
+        sandbox.control.faults.append(Fault(kind="status", status=status))
+        lines = await _reported(_config(sandbox))
+
+    assert lines[1].split()[2:4] == ["yes", credentials]
+    assert lines[1].split()[-1] == "-"
+    assert len(lines) == 4
+    assert lines[3].startswith("crms.it: ")
+
+
 @pytest.mark.parametrize("vendor", sorted(all_vendors()))
 async def test_why_there_is_no_connection_is_told_with_the_host(vendor: str) -> None:
     async with _sandbox(vendor) as sandbox:
@@ -113,7 +125,7 @@ async def test_why_there_is_no_connection_is_told_with_the_host(vendor: str) -> 
     closed = await _reported(config)
 
     advice = "Check its address in the configuration, and `proxy` and `ca_file` if it needs them; if they are right, try again later."
-    assert len(closed) == len(plain) == 4, "all entities fail for the same reason"
+    assert len(closed) == len(plain) == 4
     assert closed[3].endswith(f": The CRM 'it' cannot be reached at {host}: Connection refused. {advice} (UNAVAILABLE)")
     assert f": The CRM 'it' cannot be reached at {host}: TLS: " in plain[3]
     assert plain[3].endswith(f". {advice} (UNAVAILABLE)")
@@ -146,7 +158,7 @@ async def test_an_address_where_there_is_something_else_is_told_to_be_mended(ven
         lines = await _reported(_config(sandbox))
 
     assert lines[1].split()[2:4] == ["yes", "unknown"]
-    assert len(lines) == 4, "all entities fail for the same reason"
+    assert len(lines) == 4
     assert advice.format(host=sandbox.base_url.removeprefix("http://").partition("/")[0]) in lines[3]
 
 

@@ -140,6 +140,46 @@ def test_all_mistakes_about_money_are_told_at_once() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("money", "settings"),
+    [
+        ({"currency": "EURO", "rates_file": "absent.xml"}, ["currency", "rates_file"]),
+        ({"curency": "EUR", "rates": {**RATES, "USD": 1.5}}, ["curency", "rates.USD"]),
+        ({"currency": "CHF", "rates": {**RATES, "date": "20.11.2026", "USD": "1,085"}}, ["rates.date", "rates.USD", "currency"]),
+        (
+            {"currency": "CHF", "rates_file": "absent.xml", "rates": {**RATES, "date": "20.11.2026", "USD": "1,085"}},
+            ["rates_file", "rates.date", "rates.USD", "rates_file"],
+        ),
+        ({"currency": "CHF", "rates_file": "good.csv", "rates": RATES}, ["rates_file", "currency"]),
+        ({"currency": "CHF", "rates_file": 3, "rates": RATES}, ["rates_file", "rates_file"]),
+    ],
+)
+def test_no_mistake_about_money_hides_another_one(money: object, settings: list[str], tmp_path: Path) -> None:
+    (tmp_path / "good.csv").write_bytes(FILE)
+
+    lines = mistakes_of(money, tmp_path)
+
+    assert [line.partition(": ")[0] for line in lines] == [f"money.{setting}" for setting in settings]
+
+
+@pytest.mark.parametrize(
+    ("money", "setting"),
+    [
+        ({"currency": "CHF", "rates": {**RATES, "base": "chf"}}, "rates.base"),
+        ({"currency": "CHF", "rates": {**RATES, "chf": "0.95"}}, "rates.chf"),
+        ({"currency": "CHF", "rates": {"base": "EUR", "date": date(2026, 11, 20)}}, "rates"),
+        ({"currency": "CHF", "rates": {**RATES, "CHF": "0,95"}}, "rates.CHF"),
+        ({"currency": "JPY", "rates_file": "good.csv", "rates": RATES}, "rates_file"),
+    ],
+)
+def test_a_currency_that_may_be_there_once_a_mistake_is_mended_is_none_itself(money: object, setting: str, tmp_path: Path) -> None:
+    (tmp_path / "good.csv").write_bytes(FILE)
+
+    (line,) = mistakes_of(money, tmp_path)
+
+    assert line.startswith(f"money.{setting}: ")
+
+
 def test_what_init_writes_about_money_is_right_once_it_is_uncommented() -> None:
     blocks = [block for block in template().split("\n\n") if "money" in block]
     lines = [line.removeprefix("# ") for block in blocks for line in block.splitlines() if " = " in line or line.endswith("]")]

@@ -14,6 +14,12 @@ from vendors.sandbox_board import LIFE
 
 SECONDS: Final = 60
 MOVES: Final = 500
+# Beside the explorer GraphiQL's editor shows 35 in a window of 1400 pixels, and 42 in one of 1600.
+COLUMNS: Final = 40
+
+
+def test_the_queries_are_narrow_enough_for_the_editor() -> None:
+    assert [line for tab in TABS for line in tab.query.splitlines() if len(line) > COLUMNS] == []
 
 
 def test_the_deals_that_are_left_alone_are_those_that_an_example_writes_to() -> None:

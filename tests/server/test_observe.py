@@ -87,4 +87,10 @@ def test_the_whole_process_logs_in_the_chosen_form_without_an_access_log() -> No
 
     (line,) = answer.stderr.splitlines()
     assert json.loads(line)["message"] == "[hidden]"
-    assert json.loads(line)["logger"] == "uvicorn.error"
+
+
+def test_what_uvicorn_tells_of_itself_is_not_shown_as_an_error() -> None:
+    record = logging.LogRecord("uvicorn.error", logging.INFO, __file__, 1, "Started server process", (), None)
+
+    assert _text(record).endswith("Z INFO uvicorn Started server process")
+    assert _json(record)["logger"] == "uvicorn"
