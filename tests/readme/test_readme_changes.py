@@ -182,9 +182,11 @@ async def test_how_well_every_crm_is_watched_is_what_stands_there() -> None:
 
 
 SCRIPTS = [(script, expected) for script, expected in followed_by_json("js") if FOLLOWS in script]
+FOLLOWING = [re.findall(r'from "([\w@/-]+)"', script)[0] for script, _ in SCRIPTS]
+"""The packages that they are for."""
 
 
-@pytest.mark.parametrize(("script", "expected"), SCRIPTS, ids=[re.findall(r'from "([\w@/-]+)"', script)[0] for script, _ in SCRIPTS])
+@pytest.mark.parametrize(("script", "expected"), SCRIPTS, ids=FOLLOWING)
 async def test_a_script_that_follows_prints_the_move_that_stands_below_it(script: str, expected: Any, npm_folder: Path) -> None:
     async with watched(BY_THEMSELVES) as it:
         await register_webhooks(it, "dach")

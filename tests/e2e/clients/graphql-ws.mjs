@@ -9,7 +9,7 @@ const client = createClient({
   webSocketImpl: WebSocket,
   retryAttempts: 1000,
   retryWait: soon,
-  shouldRetry: () => true, // outside of browsers a refused connection is no CloseEvent, which alone is tried again by default
+  shouldRetry: () => true, // only a CloseEvent is tried again by default, and a refused connection is told by another event, in browsers too
 });
 const payload = { query, variables: { after: null } };
 

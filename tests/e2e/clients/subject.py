@@ -20,8 +20,8 @@ from vendors.sandbox import RunningSandbox, start
 from vendors.sandbox_board import LIFE
 
 _WATCHED = {"poll_seconds": 0.2, "sweep_seconds": 1.0, "watch_calls_per_hour": 1_000_000.0}
-_LOG = {"query": "{ stageChanges(first: 100) { nodes { eventId } } }"}
-_IS_READ = {"query": "{ crms { changes { completeSince } } }"}
+_LOG = "{ stageChanges(first: 100) { nodes { eventId } } }"
+_IS_READ = "{ crms { changes { completeSince } } }"
 
 
 class Subject:
@@ -46,11 +46,18 @@ class Subject:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}/graphql"
 
-    def move(self) -> None:
-        """Let a deal be moved in the CRM, each time another one, whether the server runs or not."""
+    def move(self, deal: str | None = None) -> None:
+        """Let that deal be moved in the CRM, or each time another one, whether the server runs or not."""
         board = self._sandbox.app[LIFE].board
-        board.move(board.deals()[self._moves], Random(1))  # noqa: S311  # repeatable, not secret
-        self._moves += 1
+        if deal is None:
+            deal = board.deals()[self._moves]
+            self._moves += 1
+        board.move(deal, Random(1))  # noqa: S311  # repeatable, not secret
+
+    def lose_log(self) -> None:
+        """Lose what has happened, while the server is stopped, and keep the key of its cursors."""
+        for file in self._store.glob("changes.sqlite3*"):
+            file.unlink()
 
     async def until_followed(self) -> None:
         """Return when a client follows, so that it receives live what happens from now on."""
@@ -60,7 +67,14 @@ class Subject:
 
     async def log(self) -> Sequence[str]:
         """The ids of all events that there have been, in order."""
-        return [node["eventId"] for node in (await self._ask(_LOG))["stageChanges"]["nodes"]]
+        return [node["eventId"] for node in (await self.ask(_LOG))["stageChanges"]["nodes"]]
+
+    async def ask(self, query: str) -> dict[str, Any]:
+        """The data of an answer without errors."""
+        async with aiohttp.ClientSession() as session, session.post(self.url, json={"query": query}) as answer:
+            body = await answer.json()
+            assert "errors" not in body, body
+            return dict(body["data"])
 
     async def start(self) -> None:
         """Start the server, always at the same address, with what it has kept."""
@@ -71,7 +85,7 @@ class Subject:
         self._server = GraphServer(uvicorn_config(self._app, port=self._port), self._app.state.on_stop)
         self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
         async with asyncio.timeout(60):
-            while (await self._ask(_IS_READ))["crms"][0]["changes"]["completeSince"] is None:  # noqa: ASYNC110  # as above
+            while (await self.ask(_IS_READ))["crms"][0]["changes"]["completeSince"] is None:  # noqa: ASYNC110  # as above
                 await asyncio.sleep(0.01)
 
     async def stop(self) -> None:
@@ -80,12 +94,6 @@ class Subject:
             self._server.should_exit = True
             await self._serving
             self._server = None
-
-    async def _ask(self, query: dict[str, str]) -> dict[str, Any]:
-        async with aiohttp.ClientSession() as session, session.post(self.url, json=query) as answer:
-            body = await answer.json()
-            assert "errors" not in body, body
-            return dict(body["data"])
 
 
 @asynccontextmanager
