@@ -27,8 +27,10 @@ query Board {
 }
 """
 
+# Beside the explorer, in a window of 1400 pixels, GraphiQL's editor shows 35 columns of them, and wraps what is longer.
 _CRMS: Final = """\
-# Every CRM, how it is doing, and what it can do.
+# Every CRM, how it is doing, and
+# what it can do.
 query Crms {
   crms {
     key
@@ -41,19 +43,33 @@ query Crms {
     pipelines {
       name
       isSynthetic
-      stages { id order name probability kind }
+      stages {
+        id order name
+        probability kind
+      }
     }
   }
 }
 """
 
 _STAGE_CHANGES: Final = """\
-# Deals that come into another stage or status, in all CRMs, while it happens. With a cursor in $after, what came behind it comes first.
-subscription StageChanges($after: String) {
-  opportunityStageChanged(after: $after) {
+# Deals that come into another
+# stage or status, in all CRMs,
+# while it happens. With a cursor
+# in $after, what came behind it
+# comes first.
+subscription StageChanges(
+  $after: String
+) {
+  opportunityStageChanged(
+    after: $after
+  ) {
     cursor
     crm { key }
-    opportunity { title amount { amount currency } }
+    opportunity {
+      title
+      amount { amount currency }
+    }
     fromStage { name }
     toStage { name }
     fromStatus
@@ -67,11 +83,28 @@ subscription StageChanges($after: String) {
 
 # The explorer complains of lists that are written out, so single values stand in these queries, and lists in variables.
 _QUARTER_BOARD: Final = """\
-# What is to be closed in a quarter, in all CRMs, the greatest amount first and all of it in one currency.
-query QuarterBoard($from: Date!, $before: Date!, $currency: String!) {
+# What is to be closed in a
+# quarter, in all CRMs, the
+# greatest amount first, all of it
+# in one currency.
+query QuarterBoard(
+  $from: Date!
+  $before: Date!
+  $currency: String!
+) {
   opportunities(
-    filter: {status: OPEN, expectedCloseDate: {gte: $from, lt: $before}}
-    orderBy: {field: AMOUNT, descending: true, currency: $currency}
+    filter: {
+      status: OPEN
+      expectedCloseDate: {
+        gte: $from
+        lt: $before
+      }
+    }
+    orderBy: {
+      field: AMOUNT
+      descending: true
+      currency: $currency
+    }
     first: 25
   ) {
     totalCount
@@ -79,21 +112,45 @@ query QuarterBoard($from: Date!, $before: Date!, $currency: String!) {
       title
       expectedCloseDate
       crm { key }
-      amount { amount currency in(currency: $currency) { amount rate rateDate } }
+      amount {
+        amount currency
+        in(currency: $currency) {
+          amount rate rateDate
+        }
+      }
       stage { name }
       owner { name }
       account { name }
     }
-    pageInfo { hasNextPage endCursor }
-    sources { crm { key } status code rows totalCount totalCountOrigin pushedDown evaluatedHere }
+    pageInfo {
+      hasNextPage endCursor
+    }
+    sources {
+      crm { key }
+      status code rows
+      totalCount totalCountOrigin
+      pushedDown evaluatedHere
+    }
   }
 }
 """
 
 _MY_DEALS: Final = """\
-# Deals of one person, who has another id in every CRM.
-query MyDeals($emails: [String!]!) {
-  opportunities(filter: {ownerEmails: $emails, status: OPEN}, orderBy: {field: EXPECTED_CLOSE_DATE}, first: 25) {
+# Deals of one person, who has
+# another id in every CRM.
+query MyDeals(
+  $emails: [String!]!
+) {
+  opportunities(
+    filter: {
+      ownerEmails: $emails
+      status: OPEN
+    }
+    orderBy: {
+      field: EXPECTED_CLOSE_DATE
+    }
+    first: 25
+  ) {
     totalCount
     nodes {
       title
@@ -103,19 +160,35 @@ query MyDeals($emails: [String!]!) {
       stage { name }
       account { name }
     }
-    sources { crm { key } status code rows totalCount }
+    sources {
+      crm { key }
+      status code rows totalCount
+    }
   }
 }
 """
 
 _SUMMARY: Final = """\
-# Counts and sums by what $groupBy names, without reading the deals themselves.
-query Summary($groupBy: [OpportunityGroupKey!], $currency: String!) {
-  opportunitySummary(filter: {status: OPEN}, groupBy: $groupBy, currency: $currency) {
+# Counts and sums by what $groupBy
+# names, without reading the deals
+# themselves.
+query Summary(
+  $groupBy: [OpportunityGroupKey!]
+  $currency: String!
+) {
+  opportunitySummary(
+    filter: {status: OPEN}
+    groupBy: $groupBy
+    currency: $currency
+  ) {
     count
     total { amount currency }
-    weightedTotal { amount currency }
-    unconverted { currency count total }
+    weightedTotal {
+      amount currency
+    }
+    unconverted {
+      currency count total
+    }
     isComplete
     groups(first: 20) {
       crm { key }
@@ -124,19 +197,38 @@ query Summary($groupBy: [OpportunityGroupKey!], $currency: String!) {
       total { amount }
       weightedTotal { amount }
     }
-    sources { crm { key } status code }
+    sources {
+      crm { key } status code
+    }
   }
 }
 """
 
 _EXPLAIN: Final = """\
-# How a page of opportunities comes about: what each vendor evaluates, and what reading the rest takes. A dry run calls no vendor.
+# How a page of opportunities comes
+# about: what each vendor
+# evaluates, and what reading the
+# rest takes. A dry run calls no
+# vendor.
 query Explain($dryRun: Boolean!) {
-  explain(filter: {status: OPEN}, orderBy: {field: UPDATED_AT, descending: true}, first: 25, dryRun: $dryRun) {
+  explain(
+    filter: {status: OPEN}
+    orderBy: {
+      field: UPDATED_AT
+      descending: true
+    }
+    first: 25
+    dryRun: $dryRun
+  ) {
     rows
     vendorCalls
     plans {
-      source { crm { key } status code vendorCalls pushedDown evaluatedHere fetchedAt }
+      source {
+        crm { key }
+        status code vendorCalls
+        pushedDown evaluatedHere
+        fetchedAt
+      }
       strategy
       pages
       rowsScanned
@@ -150,38 +242,78 @@ query Explain($dryRun: Boolean!) {
 """
 
 _PAGING: Final = """\
-# Page by page: put the endCursor of an answer into $after.
+# Page by page: put the endCursor
+# of an answer into $after.
 query Page($after: String) {
-  opportunities(first: 25, after: $after) {
+  opportunities(
+    first: 25
+    after: $after
+  ) {
     edges {
       cursor
-      node { title closeDate expectedRevenue { amount currency } expectedRevenueOrigin }
+      node {
+        title
+        closeDate
+        expectedRevenue {
+          amount currency
+        }
+        expectedRevenueOrigin
+      }
     }
-    pageInfo { hasNextPage endCursor }
-    sources { crm { key } status rows vendorCalls fetchedAt }
+    pageInfo {
+      hasNextPage endCursor
+    }
+    sources {
+      crm { key }
+      status rows
+      vendorCalls fetchedAt
+    }
   }
 }
 """
 
 _OWN_FIELDS: Final = """\
-# What only one vendor has stands in a field of the vendor's name; it is null on the others' records.
+# What only one vendor has stands
+# in a field of the vendor's name;
+# it is null on the others'
+# records.
 query OwnFields {
   opportunities(first: 20) {
     nodes {
       title
       crm { key }
-      customFields { label type value }
-      autotask { useQuoteTotals rating { label } nextStep }
+      customFields {
+        label type value
+      }
+      autotask {
+        useQuoteTotals
+        rating { label }
+        nextStep
+      }
     }
   }
 }
 """
 
 _CREATE: Final = """\
-# A new opportunity of the CRM "dach", with a company and two of its people. Run it again: the key keeps it from being made twice.
-# $input goes into any CRM when its ids are of that one; `crm(key:) { createFields { name isRequired } }` tells what it requires.
-mutation Create($input: CreateOpportunityInput!, $key: String) {
-  createOpportunity(input: $input, idempotencyKey: $key) {
+# A new opportunity of the CRM
+# "dach", with a company and two of
+# its people. Run it again: the key
+# keeps it from being made twice.
+# $input goes into any CRM when its
+# ids are of that one. What a CRM
+# requires is told by
+#   crm(key:) { createFields {
+#     name isRequired
+#   } }
+mutation Create(
+  $input: CreateOpportunityInput!
+  $key: String
+) {
+  createOpportunity(
+    input: $input
+    idempotencyKey: $key
+  ) {
     outcome
     opportunity {
       id
@@ -197,15 +329,24 @@ mutation Create($input: CreateOpportunityInput!, $key: String) {
       primaryContact { name }
       contacts { name }
     }
-    userErrors { path code message vendorCode }
+    userErrors {
+      path code message vendorCode
+    }
   }
 }
 """
 
 _MOVE: Final = """\
-# To another stage. Put the id that Create has answered with into $input to move that one; Crms lists the stages.
-mutation Move($input: MoveOpportunityToStageInput!) {
-  moveOpportunityToStage(input: $input) {
+# To another stage. Put the id that
+# Create has answered with into
+# $input to move that one; Crms
+# lists the stages.
+mutation Move(
+  $input: MoveOpportunityToStageInput!
+) {
+  moveOpportunityToStage(
+    input: $input
+  ) {
     outcome
     opportunity {
       id
@@ -214,14 +355,22 @@ mutation Move($input: MoveOpportunityToStageInput!) {
       probability
       stage { name }
     }
-    userErrors { path code message vendorCode }
+    userErrors {
+      path code message vendorCode
+    }
   }
 }
 """
 
 _WIN: Final = """\
-# Won: by the stage that the CRM's setting `won_stage_id` names. Without it the answer is NOT_SUPPORTED, and `closable` says so beforehand.
-mutation Win($input: CloseOpportunityInput!) {
+# Won: by the stage that the CRM's
+# setting `won_stage_id` names.
+# Without it the answer is
+# NOT_SUPPORTED, and `closable`
+# says so beforehand.
+mutation Win(
+  $input: CloseOpportunityInput!
+) {
   closeOpportunity(input: $input) {
     outcome
     opportunity {
@@ -233,18 +382,33 @@ mutation Win($input: CloseOpportunityInput!) {
       actualCloseDate
       wonReason { detail }
     }
-    userErrors { path code message vendorCode }
+    userErrors {
+      path code message vendorCode
+    }
   }
 }
 """
 
 _DRY_RUN: Final = """\
-# Only checked: what the vendor would be sent, without secrets, or every rule that the input breaks. Try a probability of 130.
-mutation DryRun($input: CreateOpportunityInput!) {
-  createOpportunity(input: $input, dryRun: true) {
+# Only checked: what the vendor
+# would be sent, without secrets,
+# or every rule that the input
+# breaks. Try a probability of 130.
+mutation DryRun(
+  $input: CreateOpportunityInput!
+) {
+  createOpportunity(
+    input: $input
+    dryRun: true
+  ) {
     outcome
-    vendorRequests { operation method path parameters body }
-    userErrors { path code message }
+    vendorRequests {
+      operation method path
+      parameters body
+    }
+    userErrors {
+      path code message
+    }
   }
 }
 """
@@ -291,11 +455,11 @@ _NEW_CONTRACT: Final = {
 }
 
 _READING_TABS: Final = (
-    Tab(query=f"# Opportunities of all CRMs in one list, with what belongs to them.\n{BOARD_QUERY}"),
+    Tab(query=f"# Opportunities of all CRMs in one\n# list, with what belongs to them.\n{BOARD_QUERY}"),
     Tab(query=_STAGE_CHANGES, variables='{"after": null}'),
-    Tab(query=_QUARTER_BOARD, variables='{"from": "2027-04-01", "before": "2027-07-01", "currency": "EUR"}'),
-    Tab(query=_MY_DEALS, variables='{"emails": ["mira.koenig@nordkai.example"]}'),
-    Tab(query=_SUMMARY, variables='{"groupBy": ["CRM", "STAGE"], "currency": "EUR"}'),
+    Tab(query=_QUARTER_BOARD, variables=_variables(**{"from": "2027-04-01", "before": "2027-07-01", "currency": "EUR"})),
+    Tab(query=_MY_DEALS, variables=_variables(emails=["mira.koenig@nordkai.example"])),
+    Tab(query=_SUMMARY, variables=_variables(groupBy=["CRM", "STAGE"], currency="EUR")),
     Tab(query=_EXPLAIN, variables='{"dryRun": false}'),
 )
 _WRITING_TABS: Final = (

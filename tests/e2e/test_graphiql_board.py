@@ -71,6 +71,21 @@ async def test_every_tab_is_seen_without_scrolling(opened: Page) -> None:
 
 
 @pytest.mark.browser
+async def test_no_line_of_a_query_is_cut_off_by_the_buttons_beside_it(opened: Page) -> None:
+    cut_off = (
+        "[...document.querySelectorAll('.graphiql-query-editor .view-line > span')].filter(line =>"
+        " line.getBoundingClientRect().right > document.querySelector('.graphiql-toolbar').getBoundingClientRect().left"
+        ").map(line => line.innerText)"
+    )
+    for tab in TABS:
+        [(beginning, title)] = re.findall(r"^((?:query|mutation|subscription) (\w+))", tab.query, re.MULTILINE)
+        await change_to_tab(opened, title, beginning)
+        await opened.wait_for(f"{QUERY}.includes('{beginning}')")
+
+        assert await opened.evaluate(cut_off) == []
+
+
+@pytest.mark.browser
 async def test_the_tabs_of_lists_run_and_the_page_takes_them_without_complaint(opened: Page) -> None:
     tops = {"QuarterBoard": '"totalCount": 19', "MyDeals": '"totalCount": 17', "Summary": '"opportunitySummary"', "Explain": '"explain"'}
     for title, top in tops.items():

@@ -14,7 +14,7 @@ from vendors.sandbox_board import LIFE
 
 SECONDS: Final = 60
 MOVES: Final = 500
-# Beside the explorer GraphiQL's editor shows 35 in a window of 1400 pixels, and 42 in one of 1600.
+# Beside the explorer GraphiQL's editor shows 35 in a window of 1400 pixels, and wraps what is longer.
 COLUMNS: Final = 40
 
 
