@@ -193,7 +193,7 @@ async def test_a_cancelled_operation_does_not_end_another_that_waits_for_the_sam
 async def test_an_operation_that_runs_out_of_time_leaves_nothing_behind(twins: Graph, unhandled: list[dict[str, Any]]) -> None:
     await twins.data(BOARD, first=10)
     before = asyncio.all_tasks()
-    short = Graph(twins.grounds, limits=Limits(deadline_seconds=0.5))
+    short = Graph(twins.grounds, limits=Limits(deadline_seconds=0.5, grace_seconds=30))
     short.break_down("left", Fault(kind="hang", match="Companies.query"))
 
     result = await short.answer(BOARD, first=10)
