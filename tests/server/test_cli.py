@@ -20,7 +20,6 @@ from server.commands.toml import toml_lines
 from server.config import load_config, parse_config
 from server.config_secrets import secret_fields
 from server.crms import connect_crms, open_session
-from server.schema import SCHEMA_FILE, printed_schema
 from tests.server.command_line import crmgraph, lines_until, running
 from vendors.changes import PollsOpportunities
 from vendors.errors import ConfigError
@@ -377,32 +376,3 @@ class TestSandbox:
 
         assert answer.returncode == 0
         assert all(f"--option {name}=" in answer.stdout for name in all_sandboxes()["autotask"].options)
-
-
-class TestSchema:
-    def test_it_is_printed(self, tmp_path: Path) -> None:
-        answer = crmgraph("schema", folder=tmp_path)
-
-        assert answer.returncode == 0
-        assert answer.stdout == printed_schema()
-
-    def test_the_committed_one_is_that_of_the_code(self, tmp_path: Path) -> None:
-        answer = crmgraph("schema", "--check", folder=tmp_path)
-
-        assert SCHEMA_FILE.exists()
-        assert (answer.returncode, answer.stdout) == (0, "")
-
-    def test_another_one_is_shown_as_a_difference_with_status_1(self, tmp_path: Path) -> None:
-        (tmp_path / "old.graphql").write_text(printed_schema().replace("type Query", "type Qwery"))
-
-        answer = crmgraph("schema", "--check", "--file", "old.graphql", folder=tmp_path)
-
-        assert answer.returncode == 1
-        assert "-type Qwery" in answer.stdout
-        assert "+type Query" in answer.stdout
-
-    def test_a_missing_file_is_status_2(self, tmp_path: Path) -> None:
-        answer = crmgraph("schema", "--check", "--file", "none.graphql", folder=tmp_path)
-
-        assert answer.returncode == 2
-        assert "none.graphql: cannot be read" in answer.stderr
