@@ -5,7 +5,7 @@ All are context variables, so that tasks started on the way inherit them.
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar, copy_context
 from dataclasses import field
 from math import inf
 from typing import Any, Generic, TypeVar
@@ -230,6 +230,13 @@ def warn_again(warnings: Iterable[Warned]) -> None:
 def deadline_scope(deadline: Deadline | None) -> AbstractContextManager[object]:
     """Let everything called within this scope end by the deadline."""
     return _Scope(_deadline, deadline)
+
+
+def context_with(deadline: Deadline | None) -> Context:
+    """The current context for a task of its own, in which everything ends by the deadline."""
+    context = copy_context()
+    context.run(_deadline.set, deadline)
+    return context
 
 
 def recording(recorder: CallRecorder | None = None) -> AbstractContextManager[CallRecorder]:

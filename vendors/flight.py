@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
-from vendors.calls import Deadline, check_calls_are_allowed, current_deadline, deadline_scope, record_joined
+from vendors.calls import Deadline, check_calls_are_allowed, context_with, current_deadline, record_joined
 
 V = TypeVar("V")
 
 _PATIENCE_SECONDS: Final = 30.0  # of who has no deadline
 _JOINED_SHARE: Final = 0.5
 _GRACE_SECONDS: Final = 0.2
+_TASK_NAME: Final = "a flight"  # asyncio would count, and format a name for each that nobody reads
 
 
 @dataclass(slots=True)
@@ -58,8 +59,7 @@ class Flights(Generic[V]):
             if mine is not None:
                 deadline = Deadline(mine.at, mine.clock)
                 mine.within.append(deadline)
-            with deadline_scope(deadline):
-                task = asyncio.create_task(work())
+            task = asyncio.Task(work(), loop=loop, name=_TASK_NAME, context=context_with(deadline))
             flight = self._flights[key] = _Flight(task, loop.time(), deadline)
             task.add_done_callback(partial(self._landed, key, flight))
         else:
@@ -78,7 +78,7 @@ class Flights(Generic[V]):
         finally:
             if timer is not None:
                 timer.stop()
-            if mine is not None and flight.deadline is not None and flight.deadline in mine.within:
+            if mine is not None and flight.deadline is not None:
                 mine.within.remove(flight.deadline)
             flight.waiters.remove(waiter)
             if not flight.waiters and not flight.task.done():

@@ -227,7 +227,10 @@ class VendorHttp:
         return self._retry.delay_seconds(error, attempt=attempt, remaining_seconds=_remaining(current_deadline()), jitter=self._jitter())
 
     async def _attempt(self, request: Request, access: Access, sending: Sending) -> Reply:
-        async with self._budget.slot(request.entity):
+        slot = self._budget.slot(request.entity)
+        if not slot.take_now():
+            await slot.take()
+        try:
             is_probe = self._pause.was_asked_for and await self._wait_for_pause(request)
             try:
                 reply = await self._ask(request, access, sending)
@@ -243,6 +246,8 @@ class VendorHttp:
             if is_probe:
                 self._pause.end()
             return reply
+        finally:
+            slot.leave()
 
     async def _wait_for_pause(self, request: Request) -> bool:
         """Wait while the vendor wants to be left alone, or give up when the deadline comes first. Whether the call is to find out."""

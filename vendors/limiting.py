@@ -60,6 +60,17 @@ class IndivisibleError(Exception):
     """A limit is too small to be shared by so many processes."""
 
 
+class _Places(asyncio.Semaphore):
+    """A semaphore of which a free place can be taken at once: to await what is not waited for costs as much as the rest of a place."""
+
+    def take_now(self) -> bool:
+        """Take a place if one is free, and tell whether; `release` gives it back."""
+        if self.locked():
+            return False
+        self._value -= 1
+        return True
+
+
 class Budget:
     """Spends the limits of one Crm: call slots by semaphore, and a token bucket for the rate.
 
@@ -70,36 +81,46 @@ class Budget:
         self._limits = limits
         self._clock = clock
         self._sleep = sleep
-        self._slots = asyncio.Semaphore(limits.max_concurrent)
-        self._background_slots = asyncio.Semaphore(max(1, limits.max_concurrent // 2))
-        self._entity_slots: dict[str, asyncio.Semaphore] = {}
-        self._background_entity_slots: dict[str, asyncio.Semaphore] = {}
+        self._slots = _Places(limits.max_concurrent)
+        self._background_slots = _Places(max(1, limits.max_concurrent // 2))
+        self._entity_slots: dict[str, _Places] = {}
+        self._background_entity_slots: dict[str, _Places] = {}
         self._tokens = float(limits.burst)
         self._filled_at = clock()
 
     def slot(self, entity: str | None) -> "Slot":
-        """What holds a place for a call within an `async with`, once the place and the rate allow it."""
+        """What takes a place for a call, as soon as there is one and the rate allows it."""
         return Slot(self, entity)
 
-    def places(self, entity: str | None) -> Sequence[asyncio.Semaphore]:
+    def places(self, entity: str | None) -> Sequence[_Places]:
         """What a call holds."""
-        return [*self._of_entity(self._entity_slots, entity, share=1), self._slots]
+        return (*self._of_entity(self._entity_slots, entity, share=1), self._slots)
 
-    def background_places(self, entity: str | None) -> Sequence[asyncio.Semaphore]:
+    def background_places(self, entity: str | None) -> Sequence[_Places]:
         """What a call that gives way holds besides, and first."""
-        return [self._background_slots, *self._of_entity(self._background_entity_slots, entity, share=2)]
+        return (self._background_slots, *self._of_entity(self._background_entity_slots, entity, share=2))
 
-    def _of_entity(self, slots: dict[str, asyncio.Semaphore], entity: str | None, *, share: int) -> Sequence[asyncio.Semaphore]:
+    def _of_entity(self, slots: dict[str, _Places], entity: str | None, *, share: int) -> Sequence[_Places]:
         most = self._limits.max_concurrent_per_entity
         if entity is None or most is None:
             return ()
-        return (slots.setdefault(entity, asyncio.Semaphore(max(1, most // share))),)
+        return (slots.setdefault(entity, _Places(max(1, most // share))),)
 
     async def leave_tokens(self) -> None:
         """Wait until half of a burst is there."""
         rate, kept = self._limits.calls_per_second, self._limits.burst / 2
         while rate is not None and self._filled(rate) < kept:
             await self._sleep((kept - self._tokens) / rate)
+
+    def take_token_now(self) -> bool:
+        """Take a token if the rate allows a call at once, and tell whether."""
+        rate = self._limits.calls_per_second
+        if rate is None:
+            return True
+        if self._filled(rate) < 1:
+            return False
+        self._tokens -= 1
+        return True
 
     async def take_token(self) -> None:
         """Wait for the rate."""
@@ -124,16 +145,31 @@ class Budget:
 
 
 class Slot:
-    """A place for one call, held from entering to leaving."""
+    """A place for one call, held from taking to leaving."""
 
     __slots__ = ("_budget", "_entity", "_held")
 
     def __init__(self, budget: Budget, entity: str | None) -> None:
         self._budget = budget
         self._entity = entity
-        self._held: list[asyncio.Semaphore] = []
+        self._held: list[_Places] = []
 
-    async def __aenter__(self) -> None:
+    def take_now(self) -> bool:
+        """Take the place if nothing has to be waited for, and tell whether; mostly nothing has."""
+        if gives_way():
+            return False
+        for place in self._budget.places(self._entity):
+            if not place.take_now():
+                self.leave()
+                return False
+            self._held.append(place)
+        if self._budget.take_token_now():
+            return True
+        self.leave()
+        return False
+
+    async def take(self) -> None:
+        """Take the place as soon as that is possible."""
         budget = self._budget
         try:
             if gives_way():
@@ -142,20 +178,18 @@ class Slot:
             await self._hold(budget.places(self._entity))
             await budget.take_token()
         except BaseException:
-            self._leave()
+            self.leave()
             raise
 
-    async def __aexit__(self, *exc: object) -> None:
-        self._leave()
+    def leave(self) -> None:
+        """Give the place back, if it is held."""
+        while self._held:
+            self._held.pop().release()
 
-    async def _hold(self, places: Iterable[asyncio.Semaphore]) -> None:
+    async def _hold(self, places: Iterable[_Places]) -> None:
         for place in places:
             await place.acquire()
             self._held.append(place)
-
-    def _leave(self) -> None:
-        while self._held:
-            self._held.pop().release()
 
 
 class Pause:

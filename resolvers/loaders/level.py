@@ -15,6 +15,8 @@ from aiodataloader import DataLoader
 K = TypeVar("K")
 V = TypeVar("V")
 
+_TASK_NAME: Final = "a batch"  # asyncio would count, and format a name for each that nobody reads
+
 BatchFunction = Callable[[list[K]], Coroutine[Any, Any, list[V] | dict[K, V]]]
 
 
@@ -263,13 +265,18 @@ class LevelLoader(DataLoader[K, V]):
         cache_keys = list(batch.keys)
         keys = cache_keys if self._is_plain else list(batch.keys.values())
         if self.batch and not self.max_batch_size:
-            batch.tasks = [self.loop.create_task(self.dispatch_queue_batch(batch, cache_keys, keys), context=batch.context)]
+            batch.tasks = [Task(self.dispatch_queue_batch(batch, cache_keys, keys), loop=self.loop, name=_TASK_NAME, context=batch.context)]
             return
         size = (self.max_batch_size or len(keys)) if self.batch else 1
         chunks = [slice(start, start + size) for start in range(0, len(keys), size)]
         batch.remaining = len(chunks)
         batch.tasks = [
-            self.loop.create_task(self.dispatch_queue_batch(batch, cache_keys[chunk], keys[chunk]), context=batch.context.copy())
+            Task(
+                self.dispatch_queue_batch(batch, cache_keys[chunk], keys[chunk]),
+                loop=self.loop,
+                name=_TASK_NAME,
+                context=batch.context.copy(),
+            )
             for chunk in chunks
         ]
 

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.slots import holding
 from vendors.calls import giving_way
 from vendors.limiting import Budget, Limits
 
@@ -22,7 +23,7 @@ async def holder(of: Budget, entity: str | None, *, gives_way: bool = False) -> 
         with ExitStack() as stack:
             if gives_way:
                 stack.enter_context(giving_way())
-            async with of.slot(entity):
+            async with holding(of.slot(entity)):
                 held.set()
                 await done.wait()
 
@@ -43,6 +44,27 @@ async def test_no_more_calls_hold_a_place_than_there_are(is_of_entity: bool) -> 
     for _, done in calls:
         done.set()
     await asyncio.gather(*(task for task, _ in calls))
+
+
+async def test_nobody_takes_the_place_of_who_waits_for_it() -> None:
+    of = budget()
+    slots = [of.slot(None) for _ in range(2)]
+    assert [slot.take_now() for slot in slots] == [True, True]
+    waiting, done = await holder(of, None)
+    slots[0].leave()
+    assert not of.slot(None).take_now()
+    done.set()
+    await waiting
+    assert of.slot(None).take_now()
+
+
+async def test_a_place_that_the_rate_denies_is_given_back() -> None:
+    of = Budget(Limits(max_concurrent=1, calls_per_second=2.0, burst=1), clock=lambda: 0.0, sleep=asyncio.sleep)
+    first, second, third = (of.slot(None) for _ in range(3))
+    assert first.take_now()
+    first.leave()
+    assert not second.take_now()
+    await third.take()
 
 
 async def test_an_entity_leaves_room_for_others() -> None:

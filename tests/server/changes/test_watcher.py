@@ -20,6 +20,7 @@ from tests.contract.conftest import VENDORS
 from tests.contract.test_watching import bare, state_of
 from tests.server.changes.test_store import writer
 from tests.server.changes.watchtower import EAGER, Tower, known_of, tower, watched
+from tests.slots import holding
 from vendors.calls import giving_way
 from vendors.capabilities import ReadsOpportunities
 from vendors.errors import ErrorCode, VendorError
@@ -312,7 +313,7 @@ async def test_background_calls_leave_half_of_the_slots_to_people() -> None:
 
     async def hold() -> None:
         nonlocal held
-        async with budget.slot(None):
+        async with holding(budget.slot(None)):
             held += 1
             await let_go.wait()
 
@@ -334,7 +335,7 @@ async def test_background_calls_leave_a_slot_of_each_entity_to_people() -> None:
     let_go, held = asyncio.Event(), list[str]()
 
     async def hold(who: str) -> None:
-        async with budget.slot("Opportunities"):
+        async with holding(budget.slot("Opportunities")):
             held.append(who)
             await let_go.wait()
 
@@ -359,7 +360,7 @@ async def test_background_calls_leave_half_of_a_burst_to_people() -> None:
     budget = Budget(Limits(max_concurrent=10, calls_per_second=2, burst=10), clock=lambda: now, sleep=sleep)
 
     async def call() -> None:
-        async with budget.slot(None):
+        async with holding(budget.slot(None)):
             pass
 
     with giving_way():
