@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, Final, NewType, cast
 
 import strawberry
@@ -15,6 +16,7 @@ JSON = NewType("JSON", object)
 
 _DECIMAL: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")  # Python also reads " 1_000 " and other scripts' digits
 _MOST_DIGITS: Final = 1_000
+_MOST_DAYS: Final = 4_096
 _SHOWN: Final = 64  # characters of a value in a message
 _LARGEST_INTEGER: Final = 2**53 - 1  # the largest that every JSON reader holds exactly
 
@@ -54,6 +56,9 @@ def _instant_from_text(value: object) -> datetime:
         return moment.astimezone(UTC)
     except OverflowError:
         raise bad_input(f"{value!r} is outside the years 1 to 9999.") from None
+
+
+_day_to_text: Final = lru_cache(_MOST_DAYS)(date.isoformat)  # there are few, and to write one takes ten times as long
 
 
 def _day_from_text(value: object) -> date:
@@ -97,7 +102,7 @@ SCALARS: Final[Mapping[object, ScalarDefinition]] = {
     date: strawberry.scalar(
         name="Date",
         description="A calendar day without a time zone, as `YYYY-MM-DD`.",
-        serialize=date.isoformat,
+        serialize=_day_to_text,
         parse_value=_day_from_text,
     ),
     JSON: strawberry.scalar(
