@@ -62,7 +62,11 @@ class Client:
     async def read_pipelines(self) -> Sequence[Pipeline]:
         """Read pipelines and stages, whatever is kept."""
         pipelines, stages = await asyncio.gather(self._read("pipelines", wire.PIPELINES), self._read("stages", wire.STAGES))
-        return mapping.pipelines_from_wire(self._crm, pipelines.value, stages.value)
+        made: tuple[object, Sequence[Pipeline]] | None = pipelines.made.get(mapping.pipelines_from_wire)
+        if made is None or made[0] is not stages:
+            made = stages, mapping.pipelines_from_wire(self._crm, pipelines.value, stages.value)
+            pipelines.made[mapping.pipelines_from_wire] = made
+        return made[1]
 
     async def users_by_ids(self, ids: Sequence[str], selection: Selection) -> ById[User]:  # noqa: ARG002  # rows are whole
         return await self._by_ids(ids, "users", wire.USERS, mapping.user_from_wire)
