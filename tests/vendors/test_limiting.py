@@ -64,7 +64,8 @@ async def test_a_place_that_the_rate_denies_is_given_back() -> None:
     assert first.take_now()
     first.leave()
     assert not second.take_now()
-    await third.take()
+    async with asyncio.timeout(10):
+        await third.take()
 
 
 async def test_an_entity_leaves_room_for_others() -> None:
