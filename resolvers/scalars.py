@@ -58,7 +58,11 @@ def _instant_from_text(value: object) -> datetime:
         raise bad_input(f"{value!r} is outside the years 1 to 9999.") from None
 
 
-_day_to_text: Final = lru_cache(_MOST_DAYS)(date.isoformat)  # there are few, and to write one takes ten times as long
+_text_of_day: Final = lru_cache(_MOST_DAYS)(date.isoformat)  # there are few, and to write one takes ten times as long
+
+
+def _day_to_text(value: date) -> str:
+    return _text_of_day(value) if type(value) is date else date.isoformat(value)  # moments that are equal may be of two days
 
 
 def _day_from_text(value: object) -> date:

@@ -103,6 +103,12 @@ def test_a_day_is_written_and_read_as_a_day() -> None:
     assert read(date)("2026-11-21") == date(2026, 11, 21)
 
 
+def test_the_day_of_a_moment_is_its_own_and_not_that_of_an_equal_one() -> None:
+    moment = datetime(2026, 11, 21, 23, 30, tzinfo=UTC)
+    moments = [moment, moment.astimezone(timezone(timedelta(hours=1)))]
+    assert [written(date, of) for of in moments] == ["2026-11-21", "2026-11-22"]
+
+
 @pytest.mark.parametrize("given", ["21.11.2026", "2026-11-21T00:00:00Z", "2026-13-01", "20261121", "2026-W47-6", ""])
 def test_what_is_no_day_is_refused(given: str) -> None:
     with pytest.raises(UserError, match="is no day"):

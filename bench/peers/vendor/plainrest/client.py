@@ -64,7 +64,7 @@ class Client:
         pipelines, stages = await asyncio.gather(self._read("pipelines", wire.PIPELINES), self._read("stages", wire.STAGES))
         made: tuple[object, Sequence[Pipeline]] | None = pipelines.made.get(mapping.pipelines_from_wire)
         if made is None or made[0] is not stages:
-            made = stages, mapping.pipelines_from_wire(self._crm, pipelines.value, stages.value)
+            made = stages, tuple(mapping.pipelines_from_wire(self._crm, pipelines.value, stages.value))
             pipelines.made[mapping.pipelines_from_wire] = made
         return made[1]
 
