@@ -1,4 +1,7 @@
-"""A level of keys is one wait, and shares everything with single loads."""
+"""A level of keys is one wait, and shares everything with single loads.
+
+One file, because all of it is about one class, over one source that tells what it was asked.
+"""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,7 @@
-"""Writes under an idempotency key: once, whatever is repeated and whatever is cut in between."""
+"""Writes under an idempotency key: once, whatever is repeated and whatever is cut in between.
+
+One file, because most of it begins with the same few ways of losing an answer, and goes on from what the key then holds.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator

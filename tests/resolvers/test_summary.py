@@ -1,4 +1,7 @@
-"""Counts and sums over all Crms, against what the list itself shows."""
+"""Counts and sums over all Crms, against what the list itself shows.
+
+One file, because most of it is compared with one reference, which counts and sums the rows of the list.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping

@@ -1,4 +1,7 @@
-"""`crmgraph changes`: a process of its own that reads a real server, which watches a real sandbox."""
+"""`crmgraph changes`: a process of its own that reads a real server, which watches a real sandbox.
+
+One file, because a third of it is that scene, and most tests play in it.
+"""
 
 import asyncio
 import json
