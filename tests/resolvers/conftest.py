@@ -2,7 +2,9 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
+from tests.contract.conftest import VENDORS
 from tests.resolvers.graph import SEEDED, Graph, autotask_graph, whole_graph
+from tests.resolvers.writing_desk import Desk, desk
 
 
 @pytest.fixture
@@ -17,3 +19,10 @@ async def twins() -> AsyncGenerator[Graph, None]:
     """Two Crms of one vendor, `left` and `right`, with the demo company in each."""
     async with autotask_graph(left=SEEDED, right=SEEDED) as graph:
         yield graph
+
+
+@pytest.fixture(params=VENDORS)
+async def at(request: pytest.FixtureRequest) -> AsyncGenerator[Desk, None]:
+    """A graph over one Crm, of every vendor in turn."""
+    async with desk(request.param) as found:
+        yield found

@@ -4,7 +4,6 @@ One file, because most of it begins with the same few ways of losing an answer, 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
@@ -34,13 +33,6 @@ CORRELATION = {
     "pipeliner": "cf_scope",
     "sharpspring": "project_code_66aa01f3c2b4d",
 }
-
-
-@pytest.fixture(params=VENDORS)
-async def at(request: pytest.FixtureRequest) -> AsyncGenerator[Desk, None]:
-    """A graph over one Crm, of every vendor in turn."""
-    async with desk(request.param) as found:
-        yield found
 
 
 async def lost(at: Desk, kind: FaultKind) -> Json:

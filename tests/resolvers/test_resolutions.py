@@ -1,7 +1,6 @@
 """What is said about a write whose outcome nobody knows, and what is made of it: no second write by mistake, and no record by mistake."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 import pytest
@@ -22,13 +21,6 @@ KEY = "f6c2c0a0-5d3e-4d0a-9f6c-0d6f9b1c7a11"
 UNKNOWN = (["idempotencyKey"], "OUTCOME_UNKNOWN")
 NOT_LIKE_IT = [(["resolution", "adopt"], "INVALID_REFERENCE")]
 AGAIN = {"retry": True}
-
-
-@pytest.fixture(params=VENDORS)
-async def at(request: pytest.FixtureRequest) -> AsyncGenerator[Desk, None]:
-    """A graph over one Crm, of every vendor in turn."""
-    async with desk(request.param) as found:
-        yield found
 
 
 async def lost(at: Desk, kind: FaultKind, title: str = "Quay lights") -> Json:

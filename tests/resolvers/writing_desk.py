@@ -197,3 +197,14 @@ async def desk(
     async with playground(vendor, options=options, settings=settings) as made:
         ground = replace(made, crm=replace(made.crm, correlation_field=correlation_field))
         yield Desk(Graph({ground.crm.key: ground}, limits=limits), ground)
+
+
+async def crm_of(at: Desk, fields: str) -> Json:
+    query = f"query($key: String!) {{ crm(key: $key) {{ {fields} }} }}"
+    return dict((await at.graph.data(query, key=at.key))["crm"])
+
+
+async def shown(at: Desk, global_id: str) -> Json | None:
+    """An opportunity as another operation reads it."""
+    found = await at.graph.data(f"query($id: ID!) {{ opportunity(id: $id) {{ {DEAL} }} }}", id=global_id)
+    return None if found["opportunity"] is None else dict(found["opportunity"])
