@@ -150,9 +150,10 @@ async def read_by_ids(
         is_all_kept = not recorder.calls and recorder.joined_since is None
         if recorder.kept_since is not None and (kind in _OF_TABLES or is_all_kept):
             read_at = min(read_at, recorder.kept_since)
-            if kind in _OF_TABLES and is_all_kept:
-                until = read_at + crm.link.table_ttl_seconds
+            if is_all_kept:
                 context.freshness.note(crm.key, begun - read_at)
+                if kind in _OF_TABLES:
+                    until = read_at + crm.link.table_ttl_seconds
         fresh = {local_id: record for local_id, record in found.items() if _is_sound(record, kind)}
         none = dict.fromkeys(local_id for local_id in missing if local_id not in found)
         warnings = tuple(recorder.warnings)

@@ -8,8 +8,10 @@ redirects, cookies, traces and middlewares, none of which a vendor is called wit
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from ssl import SSLContext
 from typing import Final
+from weakref import WeakSet
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -30,9 +32,14 @@ class TooLargeError(Exception):
 
 @dataclass(slots=True)
 class Sending:
-    """How far a request has come: whether its turn has, and whether any of it may have left for the vendor."""
+    """How far a request has come.
 
-    has_begun: bool = False
+    Attributes:
+        asking_since: Since when the vendor, or its login, has been asked without an answer, in monotonic seconds; None while nobody is.
+        is_sent: Whether any of it may have left for the vendor.
+    """
+
+    asking_since: float | None = None
     is_sent: bool = False
 
 
@@ -67,6 +74,7 @@ class Exchanges:
         self._ssl = ssl
         self._most_bytes = most_bytes
         self._ways: dict[URL, _Way] = {}
+        self._used: WeakSet[ResponseHandler] = WeakSet()
 
     async def run(
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, *, once: bool, sending: Sending
@@ -93,9 +101,9 @@ class Exchanges:
         sent = _head(method, url, way, headers, body)
         if body:
             sent += body
-        may_try_again = not once
+        is_second = False
         while True:
-            connection, transport, protocol = await self._connected(way)
+            connection, transport, protocol = await self._connected(way, is_new=is_second)
             try:
                 protocol.set_response_params(read_until_eof=True)
                 sending.is_sent = True
@@ -103,12 +111,12 @@ class Exchanges:
                 message, content = await protocol.read()
                 while message.code in _INTERIM_STATUSES:
                     message, content = await protocol.read()
-                whole = content.read_nowait() if content.is_eof() else await self._body(message.headers, content)
+                whole = content.read_nowait() if content.is_eof() else await self._body(message.headers, content, protocol)
             except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
                 connection.close()
-                if not may_try_again:
+                if once or is_second:
                     raise
-                may_try_again = False
+                is_second = True
                 continue
             except HttpProcessingError as cause:
                 connection.close()
@@ -140,22 +148,45 @@ class Exchanges:
         lines = {name.lower(): f"\r\n{name}: {value}" for name, value in asking.headers.items()}
         return _Way(asking, lines, is_told_whole)
 
-    async def _connected(self, way: _Way) -> tuple[Connection, asyncio.Transport, ResponseHandler]:
+    async def _connected(self, way: _Way, *, is_new: bool) -> tuple[Connection, asyncio.Transport, ResponseHandler]:
+        """Take a connection of the pool that can be used, or a new one.
+
+        Args:
+            way: The way to the origin.
+            is_new: Whether it has to be a new one: when one that was kept turned out to be closed, others are likely to be, too, and go.
+        """
         connector = self._session.connector
         if connector is None:
             raise aiohttp.ClientConnectionError("the session is closed")
-        for _ in range(_CONNECTIONS_TRIED):
+        failed = 0
+        while failed < _CONNECTIONS_TRIED:
             try:
                 connection = await connector.connect(way.asking, [], self._session.timeout)
             except TimeoutError as cause:  # of the connection: our own deadlines come as cancellations
                 raise aiohttp.ConnectionTimeoutError from cause
             transport, protocol = connection.transport, connection.protocol
-            if transport is not None and protocol is not None and not protocol.should_close:
+            is_kept = protocol in self._used
+            if transport is not None and protocol is not None and not protocol.should_close and not (is_new and is_kept):
+                if not is_kept:
+                    self._used.add(protocol)
                 return connection, transport, protocol
             connection.close()  # the vendor has closed it just now, or said something unasked
+            failed += not is_kept
         raise aiohttp.ServerDisconnectedError
 
-    async def _body(self, headers: Mapping[str, str], content: aiohttp.StreamReader) -> bytes:
+    async def _body(self, headers: Mapping[str, str], content: aiohttp.StreamReader, protocol: ResponseHandler) -> bytes:
+        """The body; aiohttp does not tell whoever waits for it that the connection was closed because of what came last."""
+        closed = protocol.closed
+        if closed is None:
+            raise aiohttp.ClientPayloadError
+        end = partial(_break_off, content)
+        closed.add_done_callback(end)
+        try:
+            return await self._read(headers, content)
+        finally:
+            closed.remove_done_callback(end)
+
+    async def _read(self, headers: Mapping[str, str], content: aiohttp.StreamReader) -> bytes:
         """The body, or as much of it as is too large. A length that is told is believed, but for what is packed and grows by unpacking."""
         if int(headers.get(CONTENT_LENGTH, self._most_bytes)) < self._most_bytes and CONTENT_ENCODING not in headers:
             return await content.read()
@@ -165,6 +196,13 @@ class Exchanges:
             if len(body) > self._most_bytes:
                 break
         return bytes(body)
+
+
+def _break_off(content: aiohttp.StreamReader, closed: "asyncio.Future[None]") -> None:
+    """End the wait for the rest of a body that will not come."""
+    closed.exception()  # looked at: whoever waits for the body is told by it
+    if not content.is_eof() and content.exception() is None:
+        content.set_exception(aiohttp.ClientPayloadError("the connection was closed in the middle of a body"))
 
 
 def _give_back(connection: Connection, transport: asyncio.Transport) -> None:

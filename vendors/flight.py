@@ -16,11 +16,20 @@ _GRACE_SECONDS: Final = 0.2
 _TASK_NAME: Final = "a flight"  # asyncio would count, and format a name for each that nobody reads
 
 
+class FlightTimeoutError(TimeoutError):
+    """A flight took longer than somebody waits; `about` is what was said of it by who began it."""
+
+    def __init__(self, about: object) -> None:
+        super().__init__()
+        self.about = about
+
+
 @dataclass(slots=True)
 class _Flight(Generic[V]):
     task: "asyncio.Task[V]"
     begun_at: float
     deadline: Deadline | None
+    about: object
     waiters: "list[asyncio.Future[None]]" = field(default_factory=list["asyncio.Future[None]"])
 
 
@@ -37,7 +46,9 @@ class Flights(Generic[V]):
     def __init__(self) -> None:
         self._flights: dict[Hashable, _Flight[V]] = {}
 
-    async def run(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, V]], *, seconds: float | None = None) -> V:
+    async def run(
+        self, key: Hashable, work: Callable[[], Coroutine[Any, Any, V]], *, seconds: float | None = None, about: object = None
+    ) -> V:
         """Join the flight of that key, or start it.
 
         Args:
@@ -45,9 +56,10 @@ class Flights(Generic[V]):
             work: Does it.
             seconds: How long to wait, and as much longer as the deadline of who waits is moved meanwhile. By default until shortly after
                 that deadline, so that a time limit within the work, which knows more, comes first.
+            about: What is told to all for whom it takes too long.
 
         Raises:
-            TimeoutError: It took longer.
+            FlightTimeoutError: It took longer.
         """
         check_calls_are_allowed()
         loop = asyncio.get_running_loop()
@@ -60,7 +72,7 @@ class Flights(Generic[V]):
                 deadline = Deadline(mine.at, mine.clock)
                 mine.within.append(deadline)
             task = asyncio.Task(work(), loop=loop, name=_TASK_NAME, context=context_with(deadline))
-            flight = self._flights[key] = _Flight(task, loop.time(), deadline)
+            flight = self._flights[key] = _Flight(task, loop.time(), deadline, about)
             task.add_done_callback(partial(self._landed, key, flight))
         else:
             record_joined(flight.begun_at)
@@ -72,7 +84,7 @@ class Flights(Generic[V]):
         flight.waiters.append(waiter)
         if seconds is None and mine is not None:
             seconds = left + _GRACE_SECONDS
-        timer = None if seconds is None else _Timer(loop, seconds, waiter, mine)
+        timer = None if seconds is None else _Timer(loop, seconds, waiter, mine, flight.about)
         try:
             await waiter
         finally:
@@ -97,12 +109,20 @@ class Flights(Generic[V]):
 
 
 class _Timer:
-    """Ends a wait with TimeoutError, unless there is more time by then."""
+    """Ends a wait with FlightTimeoutError, unless there is more time by then."""
 
-    __slots__ = ("_at", "_deadline", "_handle", "_loop", "_waiter")
+    __slots__ = ("_about", "_at", "_deadline", "_handle", "_loop", "_waiter")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float, waiter: "asyncio.Future[None]", deadline: Deadline | None) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        seconds: float,
+        waiter: "asyncio.Future[None]",
+        deadline: Deadline | None,
+        about: object,
+    ) -> None:
         self._loop = loop
+        self._about = about
         self._waiter = waiter
         self._deadline = deadline
         self._at = 0.0 if deadline is None else deadline.at
@@ -119,4 +139,4 @@ class _Timer:
             self._at += more
             self._handle = self._loop.call_later(more, self._ring)
         else:
-            self._waiter.set_exception(TimeoutError())
+            self._waiter.set_exception(FlightTimeoutError(self._about))

@@ -28,7 +28,7 @@ from vendors.errors import (
     VendorTimeoutError,
 )
 from vendors.exchange import Exchanges, Sending, TooLargeError
-from vendors.flight import Flights
+from vendors.flight import Flights, FlightTimeoutError
 from vendors.health import Health, behind
 from vendors.limiting import Budget, Circuit, Limits, Notices, Pause, Sleep
 from vendors.meanings import KIND_OF_STATUS, MESSAGES, retry_after_seconds
@@ -167,23 +167,27 @@ class VendorHttp:
             VendorError: Anything else.
         """
         seconds = _remaining(current_deadline())
-        started = self._clock()
         sending = Sending()
         try:
+            if seconds <= 0:
+                raise TimeoutError  # noqa: TRY301  # a connection that is at hand would take it nonetheless
             if request.read:
                 # A read that began before a change would not show it, and one that gives way would hold up who does not.
                 key = self.epoch, gives_way(), request.key()
-                return await self._flights.run(key, partial(self._attempts, request, sending), seconds=seconds)
+                return await self._flights.run(key, partial(self._attempts, request, sending), seconds=seconds, about=sending)
             try:
                 async with asyncio.timeout(seconds):
                     return await self._attempts(request, sending)
             finally:
                 self.epoch += 1
         except TimeoutError as cause:
-            # A write that was still waiting for its turn, or for a connection, has not happened; the former says nothing about the vendor.
-            kind = OutcomeUnknownError if sending.is_sent and not request.read else VendorTimeoutError
-            error = self._fail(request, None)(kind)
-            if (request.read or sending.has_begun) and self._clock() - started >= _TELLING_TIMEOUT_SECONDS:
+            if isinstance(cause, FlightTimeoutError) and isinstance(cause.about, Sending):
+                sending = cause.about  # of whoever began it
+            # A write that was still waiting for its turn, or for a connection, has not happened.
+            error = self._fail(request, None)(OutcomeUnknownError if sending.is_sent and not request.read else VendorTimeoutError)
+            # What waited for its turn says nothing about the vendor, and what several waited for says it once.
+            since, sending.asking_since = sending.asking_since, None
+            if since is not None and self._clock() - since >= _TELLING_TIMEOUT_SECONDS:
                 self.circuit.failed()
                 self._last_failure = error
                 self.health.failed(error)
@@ -192,11 +196,13 @@ class VendorHttp:
     async def _attempts(self, request: Request, sending: Sending) -> Reply:
         attempt, renewed = 1, False
         while True:
+            sending.asking_since = self._clock()
             try:
                 access = await self._auth.access()
             except VendorError as error:
                 self.health.failed(error)
                 raise
+            sending.asking_since = None
             try:
                 reply = await self._attempt(request, access, sending)
             except CredentialsError as error:
@@ -215,6 +221,7 @@ class VendorHttp:
                     self.health.failed(error)
                     raise
                 attempt += 1
+                sending.asking_since = None
                 await self._sleep(delay)
             else:
                 self.health.answered(request.operation)
@@ -271,20 +278,20 @@ class VendorHttp:
             retry_after_seconds = self.circuit.retry_after_seconds()
             raise self._fail(request, None)(UnavailableError, retry_after_seconds=retry_after_seconds) from self._last_failure
         started, status, is_made = self._clock(), None, True
-        sending.has_begun, sending.is_sent = True, False  # what was refused for its credentials has not happened
+        sending.asking_since, sending.is_sent = started, False  # what was refused for its credentials has not happened
         try:
             answer = await self._exchanges.run(request.method, url, headers, request.body, once=not request.read, sending=sending)
             reply = Reply(*answer)
             status = reply.status
             self.vendor_clock.note(reply.headers)
+        except (aiohttp.ClientError, ConnectionError) as cause:  # one of a certificate is a ValueError, too
+            self.circuit.failed()
+            is_unknown = sending.is_sent and not request.read
+            raise self._fail(request, None)(OutcomeUnknownError if is_unknown else UnavailableError) from cause
         except ValueError:  # the request could not even be made, which is our defect and not the vendor's
             is_made = False
             self.circuit.abandoned()
             raise
-        except (aiohttp.ClientError, ConnectionError) as cause:
-            self.circuit.failed()
-            is_unknown = sending.is_sent and not request.read
-            raise self._fail(request, None)(OutcomeUnknownError if is_unknown else UnavailableError) from cause
         except TooLargeError as cause:
             self.circuit.failed()
             raise self._fail(request, None)(MalformedReplyError if request.read else OutcomeUnknownError) from cause

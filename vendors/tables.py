@@ -4,7 +4,7 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
-from vendors.calls import Clock, Warned, record_cache_hit, record_kept, recording, warn_again
+from vendors.calls import Clock, Warned, gives_way, record_cache_hit, record_kept, recording, warn_again
 from vendors.flight import Flights
 from vendors.meanings import late
 
@@ -63,7 +63,7 @@ class Table(Generic[T]):
     async def _value(self, kept: _Kept[T] | None) -> T:
         if kept is None:
             try:
-                kept = await self._flights.run(None, self._reload)
+                kept = await self._flights.run(gives_way(), self._reload)  # one that gives way would hold up who does not
             except TimeoutError as cause:
                 raise late(self._crm) from cause
         else:
@@ -72,9 +72,13 @@ class Table(Generic[T]):
         return kept.value
 
     async def _reload(self) -> _Kept[T]:
+        begun = self._clock()  # a change while it is read may be missing in it
         with recording() as recorder:
             value = await self._load()
-        if self._kept is not None and self._kept.value == value:
-            value = self._kept.value
-        self._kept = _Kept(value, self._clock(), tuple(recorder.warnings))
+        if self._kept is not None:
+            if self._kept.read_at > begun:  # somebody who was in more of a hurry
+                return self._kept
+            if self._kept.value == value:
+                value = self._kept.value
+        self._kept = _Kept(value, begun, tuple(recorder.warnings))
         return self._kept

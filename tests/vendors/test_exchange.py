@@ -2,12 +2,14 @@
 
 import asyncio
 import socket
+import ssl
 import time
 import zlib
 from base64 import b64encode
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -15,11 +17,13 @@ from server.crms import open_session
 from vendors.auth import FixedAccess
 from vendors.calls import Deadline, deadline_scope
 from vendors.errors import MalformedReplyError, OutcomeUnknownError, UnavailableError, VendorError, VendorTimeoutError
+from vendors.health import network_reason
 from vendors.http import Reply, Request, VendorHttp
 from vendors.limiting import Limits
 from vendors.retry import RetryPolicy
 
 LIST = Request(operation="deals.list", path="deals")
+PUT = Request(operation="deals.put", method="PUT", path="deals", body=b"{}", content_type="application/json", read=False)
 MOST = 100_000
 
 
@@ -30,15 +34,18 @@ def answer(body: bytes = b"{}", *headers: str, status: str = "200 OK") -> bytes:
 
 HANG_UP = b""
 """Closes the connection in the place of an answer."""
+UNTRUSTED = Path(__file__).parent / "untrusted.pem"
+"""A certificate that nobody has signed, and its key."""
 
 
 @dataclass(slots=True)
 class Vendor:
-    """What a server has heard, by connection, and the way out to it."""
+    """What a server has heard, by connection, those that it closes instead of answering, and the way out to it."""
 
     http: VendorHttp
     heard: list[list[bytes]] = field(default_factory=list[list[bytes]])
     writers: list[asyncio.StreamWriter] = field(default_factory=list[asyncio.StreamWriter])
+    gone: list[asyncio.StreamWriter] = field(default_factory=list[asyncio.StreamWriter])
     closed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def ask(self, request: Request = LIST, *, seconds: float = 5.0) -> Reply:
@@ -57,7 +64,12 @@ class Vendor:
 
 @asynccontextmanager
 async def vendor(
-    answers: Sequence[bytes], *, ends: bool = False, base_url: Callable[[int], str] | None = None, proxied: str | None = None
+    answers: Sequence[bytes],
+    *,
+    ends: bool = False,
+    base_url: Callable[[int], str] | None = None,
+    proxied: str | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncGenerator[Vendor, None]:
     """A vendor that gives these answers, the last one again and again.
 
@@ -66,6 +78,7 @@ async def vendor(
         ends: Whether it closes the connection behind each.
         base_url: The address that is asked for, by the port; by default its own.
         proxied: User and password for whom it is a proxy.
+        tls: How it shows who it is.
     """
     left = list(answers)
 
@@ -77,7 +90,7 @@ async def vendor(
             while True:
                 request = await reader.readuntil(b"\r\n\r\n")
                 connection.append(request)
-                said = left.pop(0) if len(left) > 1 else left[0]
+                said = HANG_UP if writer in it.gone else left.pop(0) if len(left) > 1 else left[0]
                 writer.write(said)
                 await writer.drain()
                 if ends or said == HANG_UP:
@@ -89,7 +102,7 @@ async def vendor(
         finally:
             writer.close()
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls)
     port: int = server.sockets[0].getsockname()[1]
     async with server, open_session() as session:
         it = Vendor(
@@ -159,9 +172,8 @@ class TestARequest:
             assert "X-Key" not in headers
 
     async def test_that_no_tunnel_is_given_has_not_been_sent(self) -> None:
-        write = Request(operation="deals.put", method="PUT", path="deals", body=b"{}", content_type="application/json", read=False)
         async with vendor([answer(status="407 Who Asks")], base_url=lambda _: "https://crm.example/api", proxied="me:no") as it:
-            assert isinstance(await it.error(write), UnavailableError)
+            assert isinstance(await it.error(PUT), UnavailableError)
 
     async def test_tells_a_proxy_nothing_of_an_address_that_is_for_others(self) -> None:
         link = Request(operation="deals.next", path="http://me:s3cret@crm.example/api/next?page=2#top")
@@ -173,7 +185,6 @@ class TestARequest:
 
 class TestAConnection:
     async def test_that_never_comes_about_leaves_nothing_unknown(self) -> None:
-        write = Request(operation="deals.put", method="PUT", path="deals", body=b"{}", content_type="application/json", read=False)
         with socket.socket() as full, ExitStack() as waiting:
             full.bind(("127.0.0.1", 0))
             full.listen(0)
@@ -182,7 +193,7 @@ class TestAConnection:
                 before.setblocking(False)
                 before.connect_ex(full.getsockname())
             async with vendor([answer()], base_url=lambda _: f"http://127.0.0.1:{full.getsockname()[1]}") as it:
-                assert isinstance(await it.error(write, seconds=0.3), VendorTimeoutError)
+                assert isinstance(await it.error(PUT, seconds=0.3), VendorTimeoutError)
 
     async def test_is_kept_for_the_next_request(self) -> None:
         async with vendor([answer(), answer(b"", status="404 Not Found"), answer()]) as it:
@@ -224,6 +235,16 @@ class TestAConnection:
             assert isinstance(await it.error(write), OutcomeUnknownError)
             assert len(it.requests) == 2
 
+    async def test_that_was_closed_meanwhile_takes_the_others_with_it(self) -> None:
+        async with vendor([answer()]) as it:
+            await asyncio.gather(*(it.ask(Request(operation="deals.list", path=f"deals/{number}")) for number in range(8)))
+            it.gone += it.writers
+
+            again = await asyncio.gather(*(it.ask(Request(operation="deals.list", path=f"again/{number}")) for number in range(3)))
+
+            assert [reply.body for reply in again] == [b"{}"] * 3
+            assert len(it.heard) == 8 + 3
+
     async def test_on_which_something_unasked_was_said_is_not_kept(self) -> None:
         async with vendor([answer(b"[1]"), answer(b"[3]")]) as it:
             await it.ask()
@@ -232,6 +253,27 @@ class TestAConnection:
 
             assert (await it.ask()).body == b"[3]"
             assert len(it.heard) == 2
+
+    async def test_on_which_something_unasked_was_said_costs_nothing_however_many_there_are(self) -> None:
+        async with vendor([answer()]) as it:
+            await asyncio.gather(*(it.ask(Request(operation="deals.list", path=f"deals/{number}")) for number in range(5)))
+            for writer in it.writers:
+                writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            await asyncio.sleep(0.05)
+
+            assert (await it.ask(PUT)).status == 200
+            assert len(it.heard) == 6
+
+    async def test_to_a_vendor_that_is_not_trusted_is_none(self) -> None:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(UNTRUSTED)
+        async with vendor([answer()], tls=tls, base_url=lambda port: f"https://127.0.0.1:{port}/") as it:
+            for request in (LIST, PUT):
+                error = await it.error(request)
+                assert isinstance(error, UnavailableError)
+                assert "certificate" in str(network_reason(error.__cause__ or error))
+            assert it.http.health.error is error
+            assert it.requests == []
 
     async def test_that_still_has_much_to_send_is_not_kept(self) -> None:
         upload = Request(operation="deals.find", method="POST", path="deals", body=b" " * 20_000_000, content_type="text/x")
@@ -266,6 +308,17 @@ class TestAnAnswer:
     async def test_that_breaks_off_is_none(self) -> None:
         async with vendor([answer(b"[1, 2]")[:-1]], ends=True) as it:
             assert isinstance(await it.error(), UnavailableError)
+
+    async def test_whose_rest_cannot_be_read_is_not_waited_for(self) -> None:
+        async with vendor([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n", b"zz\r\n"]) as it:
+            asking = asyncio.create_task(it.error())
+            async with asyncio.timeout(2):
+                while not it.requests:  # noqa: ASYNC110  # nobody announces it
+                    await asyncio.sleep(0.001)
+                await asyncio.sleep(0.02)
+                it.writers[0].write(b"zz\r\n")
+
+                assert isinstance(await asking, UnavailableError)
 
     async def test_is_unpacked(self) -> None:
         packed = zlib.compress(b"[1, 2]")

@@ -84,9 +84,9 @@ class Vendor:
         with deadline_scope(Deadline(self.now + seconds, lambda: self.now)):
             return (await self.http.send(request)).status
 
-    async def error(self, request: Request = LIST) -> VendorError:
+    async def error(self, request: Request = LIST, *, seconds: float = 5.0) -> VendorError:
         with pytest.raises(VendorError) as caught:
-            await self.ask(request)
+            await self.ask(request, seconds=seconds)
         return caught.value
 
 
@@ -151,6 +151,14 @@ class TestAWriteThatTakesTooLong:
             it.release.set()
             await asyncio.gather(*others)
             assert len(it.paths) == 8
+
+    async def test_is_not_even_sent_when_no_time_is_left(self) -> None:
+        async with vendor() as it:
+            await it.ask()
+            with pytest.raises(VendorTimeoutError):
+                await it.ask(CREATE, seconds=0.0)
+            await asyncio.sleep(0.05)
+            assert len(it.paths) == 1
 
 
 class TestAPauseTheVendorAsksFor:
@@ -331,6 +339,58 @@ class TestAnOpenCircuit:
             assert isinstance(error, UnavailableError)
             assert error.retry_after_seconds is not None
             assert it.slept == []
+
+
+class TestACallThatIsNotAnswered:
+    async def test_counts_once_however_many_wait_for_it(self) -> None:
+        async with vendor() as it:
+            it.release = asyncio.Event()
+            waiting = [asyncio.create_task(it.error(seconds=0.2)) for _ in range(9)]
+            await it.arrived.wait()
+            it.now += 1.0
+
+            errors = await asyncio.gather(*waiting)
+            it.release.set()
+
+            assert [error.code for error in errors] == ["TIMEOUT"] * 9
+            assert it.paths == [f"/{SECRET}/deals"]
+            assert it.http.health.error in errors
+            assert await it.ask(Request(operation="users.list", path="users")) == 200
+
+    async def test_counts_also_when_who_has_made_it_is_gone(self) -> None:
+        async with vendor() as it:
+            it.release = asyncio.Event()
+            first = asyncio.create_task(it.ask())
+            await it.arrived.wait()
+            second = asyncio.create_task(it.error(seconds=0.2))
+            await asyncio.sleep(0)
+            first.cancel()
+            it.now += 1.0
+
+            error = await second
+
+            assert it.http.health.error is error
+            it.release.set()
+
+    async def test_says_nothing_of_those_that_wait_behind_it(self) -> None:
+        async with vendor() as it:
+            it.release = asyncio.Event()
+            asked = [asyncio.create_task(it.ask(Request(operation="deals.get", path=f"deals/{number}"))) for number in range(8)]
+            async with asyncio.timeout(5):
+                while len(it.paths) < 8:  # noqa: ASYNC110  # nobody announces it
+                    await asyncio.sleep(0.001)
+            behind = [
+                asyncio.create_task(it.error(Request(operation="deals.get", path=f"deals/{number}"), seconds=0.2))
+                for number in range(8, 16)
+            ]
+            await asyncio.sleep(0.02)
+            it.now += 1.0
+
+            assert {error.code for error in await asyncio.gather(*behind)} == {"TIMEOUT"}
+            assert it.http.health.error is None
+            it.release.set()
+            assert await asyncio.gather(*asked) == [200] * 8
+            assert await it.ask() == 200
 
 
 class TestAReadThatGivesWay:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from vendors.calls import CallRecorder, Deadline, deadline_scope, recording, warn
+from vendors.calls import CallRecorder, Deadline, deadline_scope, gives_way, giving_way, recording, warn
 from vendors.errors import UnavailableError, VendorTimeoutError
 from vendors.tables import Table
 
@@ -63,6 +63,39 @@ async def test_only_what_was_kept_is_told_to_be_kept(table: Table[tuple[str, ...
     kept, after_miss = await recorded(table.get), await recorded(table.get_after_miss)
 
     assert [(recorder.kept_since, recorder.cache_hits) for recorder in (first, kept, after_miss)] == [(None, 0), (5.0, 1), (5.0, 0)]
+
+
+async def test_it_is_as_old_as_the_beginning_of_its_reading(vendor: Vendor) -> None:
+    async def read() -> tuple[str, ...]:
+        vendor.now += 7.0
+        return ("1", "2")
+
+    table = Table(read, crm="main", ttl_seconds=60, clock=vendor.clock)
+    await table.get()
+
+    assert (await recorded(table.get)).kept_since == 0.0
+
+
+async def test_who_does_not_give_way_waits_for_nobody_who_does(vendor: Vendor) -> None:
+    go_on = asyncio.Event()
+
+    async def read() -> tuple[str, ...]:
+        if gives_way():
+            await go_on.wait()
+            return ("1",)
+        return ("1", "2")
+
+    table = Table(read, crm="main", ttl_seconds=60, clock=vendor.clock)
+    with giving_way():
+        patient = asyncio.create_task(table.get())
+    await asyncio.sleep(0.01)
+    vendor.now = 1.0
+
+    async with asyncio.timeout(5):
+        assert await table.get() == ("1", "2")
+    go_on.set()
+    await patient
+    assert await table.get() == ("1", "2"), "what was begun earlier takes the place of nothing later"
 
 
 async def test_it_is_the_same_object_until_it_is_another_table(table: Table[tuple[str, ...]], vendor: Vendor) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from vendors.calls import Clock, record_kept
 from vendors.errors import VendorError
@@ -45,6 +45,13 @@ class Target(Generic[T]):
     is_short: bool = False
     hides_rows: bool = False
     kept_seconds: float = 0.0
+
+
+class _Since(NamedTuple):
+    """When a look-up began, and how often the kept table had been cleared by then."""
+
+    clearings: int
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,21 +102,21 @@ class Finder(Generic[T]):
         kept = self._from_kept(wanted, trusts_gaps=trusts_gaps)
         if kept is not None:
             return kept
-        clearings = self._clearings
+        since = _Since(self._clearings, self._clock())
         if len(wanted) <= 1:
             return await self._singly(wanted, fields)
         begun: Stretch[T] = Stretch(behind=0)
         if self._target.is_short and self._least_pages == 1 and not self._takes_lists:
             begun = await self._rpc.first_pages(self._target.method, {}, most=1, fields=fields)
             if begun.behind is None:
-                return await self._of_whole(begun, wanted, fields, clearings)
+                return await self._of_whole(begun, wanted, fields, since)
             self._least_pages = 2
         listed: Found[T] = {}
         if self._takes_lists is not False:
             listed, is_answer = await self._by_list(wanted, fields)
             if is_answer:
                 return listed
-        found = await self._without_lists(wanted, begun, fields, clearings)
+        found = await self._without_lists(wanted, begun, fields, since)
         if self._takes_lists is None and _sound(found) > _sound(listed):
             self._takes_lists = False
         return found
@@ -136,14 +143,14 @@ class Finder(Generic[T]):
             self._takes_lists = True
         return {**found, **doubtful}, bool(codes or self._takes_lists)
 
-    async def _without_lists(self, wanted: Sequence[str], begun: Stretch[T], fields: Sequence[str] | None, clearings: int) -> Found[T]:
+    async def _without_lists(self, wanted: Sequence[str], begun: Stretch[T], fields: Sequence[str] | None, since: "_Since") -> Found[T]:
         offset = begun.behind or 0
         most = len(wanted) - (1 if offset else 0)
         if len(wanted) >= self._least_pages and most > 0:
             more = await self._rpc.first_pages(self._target.method, {}, most=most, offset=offset, fields=fields)
             if more.behind is None:
                 whole = Stretch([*begun.rows, *more.rows], begun.unread + more.unread)
-                return await self._of_whole(whole, wanted, fields, clearings)
+                return await self._of_whole(whole, wanted, fields, since)
             self._least_pages = len(wanted) + 1
         return await self._singly(wanted, fields)
 
@@ -165,11 +172,11 @@ class Finder(Generic[T]):
             seen, has_more = seen + len(answer.rows), answer.has_more
         return Stretch(rows, seen - len(rows))
 
-    async def _of_whole(self, whole: Stretch[T], wanted: Sequence[str], fields: Sequence[str] | None, clearings: int) -> Found[T]:
+    async def _of_whole(self, whole: Stretch[T], wanted: Sequence[str], fields: Sequence[str] | None, since: "_Since") -> Found[T]:
         self._least_pages = max(1, -(-len(whole.rows) // self._rpc.page_size))
         grouped = self._grouped(whole.rows)
-        if self._target.kept_seconds and clearings == self._clearings:
-            self._kept = (_Whole(grouped, whole.unread), self._clock())
+        if self._target.kept_seconds and since.clearings == self._clearings:
+            self._kept = (_Whole(grouped, whole.unread), since.at)
         if not self._target.hides_rows:
             return self._among(wanted, grouped, whole.unread)
         hidden = [value for value in wanted if value not in grouped]

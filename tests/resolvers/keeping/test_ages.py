@@ -1,11 +1,13 @@
 """How old what an operation takes may be, and what it says about that."""
 
+import asyncio
 import time
 from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
+from tests.playground import playground
 from tests.resolvers.graph import SEEDED, Graph, autotask_graph
 from tests.resolvers.keeping.graph import BOARD, SOURCES, KeepingGraph
 from vendors.cache import MemoryCache
@@ -35,6 +37,21 @@ async def test_the_age_of_a_small_table_is_told_too(query: str) -> None:
 
         assert 0 < (with_age.extensions or {})["ages"]["left"] < 60
         assert "ages" not in (without.extensions or {})
+
+
+async def test_the_age_of_accounts_that_a_client_keeps_is_told_too() -> None:
+    query = "query($age: Int!) { opportunities(first: 20, maxAge: $age) { nodes { account { name } } } }"
+    async with playground("sharpspring") as ground:
+        crm = replace(ground.crm, cache=MemoryCache(ttl_seconds=300, clock=time.monotonic))
+        keeping = Graph({crm.key: ground}, more={crm.key: crm})
+        await keeping.data(query, age=0)
+        await asyncio.sleep(0.01)
+        ground.control.calls.clear()
+
+        result = await keeping.answer(query, age=60)
+
+        assert ground.control.operations() == ["getOpportunities"]
+        assert 0.01 <= (result.extensions or {})["ages"][crm.key] < 60
 
 
 async def test_an_operator_caps_the_age_of_a_crm() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.playground import Playground, playground
 from tests.vendors.sharpspring.scripted_vendor import scripted
+from vendors.calls import recording
 from vendors.capabilities import PageRequest
 from vendors.errors import MalformedReplyError, PermissionDeniedError, UnavailableError, VendorError
 from vendors.model import EVERYTHING, UNREAD, Account, Contact, Opportunity, Selection, User
@@ -252,6 +253,21 @@ async def test_a_short_table_of_accounts_is_kept_for_its_time() -> None:
         vendor.now = 300.0
         await client.accounts_by_ids(ids(1, 50), EVERYTHING)
         assert tables.calls() == 1
+
+
+async def test_a_table_of_accounts_is_as_old_as_the_beginning_of_its_reading() -> None:
+    tables = Tables({ACCOUNTS: numbered(5)})
+
+    def slowly(asked: dict[str, Any]) -> dict[str, Any]:
+        vendor.now += 20.0
+        return tables(asked)
+
+    async with scripted(slowly) as (vendor, client):
+        await client.accounts_by_ids(ids(1, 2), EVERYTHING)
+        with recording() as recorder:
+            await client.accounts_by_ids(ids(1, 2), EVERYTHING)
+
+    assert recorder.kept_since == 0.0
 
 
 async def test_an_account_that_the_kept_table_misses_is_looked_for_again_after_half_a_minute() -> None:
