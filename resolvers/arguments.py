@@ -28,9 +28,10 @@ IncludeDeleted = Annotated[bool, strawberry.argument(description="Whether rows t
 MaxAge = Annotated[
     int,
     strawberry.argument(
-        description=f"How old what is shown may be, in seconds: from 0, which reads everything anew, to {MAX_AGE}; at most"
-        " `cache_ttl_seconds` of its CRM. For what is read below root fields the strictest of them counts. `extensions.ages` tells how old"
-        " it is."
+        description=f"How old what is shown may be, in seconds: from 0, which reads records anew, to {MAX_AGE}; at most"
+        " `cache_ttl_seconds` of its CRM. For what is read below root fields the strictest of them counts. What was scanned for orders,"
+        " totals and sums serves for `index_ttl_seconds` in any case, and small tables for `table_ttl_seconds`. `extensions.ages` and"
+        " `sources.ageSeconds` tell how old it is."
     ),
 ]
 GlobalId = Annotated[strawberry.ID, strawberry.argument(description="Global id, from the `id` field of an answer.")]

@@ -90,7 +90,7 @@ def allowed(info: strawberry.Info[Any, Any], max_age: int) -> float:
         UserError: There is no such age (BAD_USER_INPUT).
     """
     if not 0 <= max_age <= MAX_AGE:
-        raise bad_input(f"`{_ARGUMENT}` must be from 0 to {MAX_AGE} seconds, not {max_age}; 0 reads everything anew.")
+        raise bad_input(f"`{_ARGUMENT}` must be from 0 to {MAX_AGE} seconds, not {max_age}; 0 reads records anew.")
     core: Any = info
     info.context.freshness.settle(core._raw_info, info.variable_values)  # noqa: SLF001  # Strawberry wraps what is needed here
     return float(max_age)

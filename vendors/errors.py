@@ -19,7 +19,7 @@ shown to anybody. `ConfigError` is outside the tree: a mistake in the settings, 
 """
 
 from enum import StrEnum
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 
 class ErrorCode(StrEnum):
@@ -143,3 +143,7 @@ class ConflictError(VendorError):
 
 class OutcomeUnknownError(VendorError):
     code = ErrorCode.OUTCOME_UNKNOWN
+
+
+OUTAGES: Final = (UnavailableError, VendorTimeoutError, RateLimitedError, QuotaExceededError, CredentialsError)
+"""Errors that say that a Crm cannot be used now, whatever it is asked for."""

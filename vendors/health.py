@@ -7,15 +7,12 @@ import ssl
 
 from vendors.calls import Clock
 from vendors.errors import (
-    CredentialsError,
+    OUTAGES,
     MalformedReplyError,
     PermissionDeniedError,
-    QuotaExceededError,
     RateLimitedError,
     RejectedRequestError,
-    UnavailableError,
     VendorError,
-    VendorTimeoutError,
 )
 
 log = logging.getLogger(__name__)
@@ -66,7 +63,7 @@ class Health:
     def failed(self, error: VendorError) -> None:
         """Note how an operation ended that is not tried again; mistakes of one request alone say nothing of the Crm."""
         match error:
-            case UnavailableError() | VendorTimeoutError() | RateLimitedError() | CredentialsError() | QuotaExceededError():
+            case _ if isinstance(error, OUTAGES):
                 if not self.ill:
                     log.warning("CRM %r is not usable: %s (%s)%s", self._crm, error.code, error.operation, _because(error))
                 self.ill.add(self)

@@ -12,6 +12,7 @@ from vendors.calls import Clock, gives_way
 Sleep = Callable[[float], Awaitable[None]]
 
 _MINUTE_SECONDS: Final = 60.0
+_GIVES_WAY_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,8 @@ class _Places(asyncio.Semaphore):
 class Budget:
     """Spends the limits of one Crm: call slots by semaphore, and a token bucket for the rate.
 
-    Calls that give way hold at most half of the slots, of an entity too, and leave half of a burst to those that people wait for.
+    Calls that give way hold at most half of the slots, of an entity too, and leave half of a burst to those that people wait for, until
+    these have taken it for so long that it is their turn nonetheless.
     """
 
     def __init__(self, limits: Limits, *, clock: Clock, sleep: Sleep) -> None:
@@ -107,10 +109,11 @@ class Budget:
         return (slots.setdefault(entity, _Places(max(1, most // share))),)
 
     async def leave_tokens(self) -> None:
-        """Wait until half of a burst is there."""
+        """Wait until half of a burst is there, but not for ever."""
         rate, kept = self._limits.calls_per_second, self._limits.burst / 2
-        while rate is not None and self._filled(rate) < kept:
-            await self._sleep((kept - self._tokens) / rate)
+        until = self._clock() + _GIVES_WAY_SECONDS
+        while rate is not None and self._filled(rate) < kept and self._clock() < until:
+            await self._sleep(min((kept - self._tokens) / rate, until - self._clock()))
 
     def take_token_now(self) -> bool:
         """Take a token if the rate allows a call at once, and tell whether."""

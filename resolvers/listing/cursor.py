@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import orjson
 
@@ -55,8 +55,7 @@ def opened(context: "Context", text: str, digest: str, order: Order | None, argu
     Raises:
         UserError: It is none of ours, or one of another list, filter or order (INVALID_CURSOR).
     """
-    content = context.cursors.open(text)
-    state: dict[str, Any] = {} if content is None else orjson.loads(content)
+    state = _held(context.cursors.open(text))
     if state.get("v") != _VERSION:
         raise UserError(
             ErrorCode.INVALID_CURSOR,
@@ -71,6 +70,12 @@ def opened(context: "Context", text: str, digest: str, order: Order | None, argu
     values = None if state["is"] is None or order is None else order.unpacked(state["is"])
     places = {key: _unpacked(packed, row, values, order) for key, packed in state["at"].items()}
     return Cursor(today=date.fromisoformat(state["on"]), row=row, values=values, places=places)
+
+
+def _held(content: bytes | None) -> dict[str, Any]:
+    """What a cursor holds; nothing where it is none of a list, but such as the log of changes has."""
+    held: Any = None if content is None else orjson.loads(content)
+    return cast("dict[str, Any]", held) if isinstance(held, dict) else {}
 
 
 def _packed(place: Place, cursor: Cursor, order: Order | None) -> list[Any]:

@@ -125,6 +125,12 @@ def fresh_index(context: "Context", kind: Kind[Any], plan: Plan, *, include_dele
     return context.indexes.fresh(whole, plan.columns) or context.indexes.fresh(narrow, plan.columns)
 
 
+def note_age(context: "Context", index: Index) -> None:
+    """Note how old an index is that is used, where the operation allows an age."""
+    if context.freshness.max_age:
+        context.freshness.note(index.crm, max(0.0, (context.utc_now() - index.fetched_at).total_seconds()))
+
+
 async def indexed(context: "Context", kind: Kind[Any], plan: Plan, *, include_deleted: bool) -> Index:
     """An index of the rows that a vendor gives for a list's filter, filled if there is none.
 

@@ -22,7 +22,7 @@ from resolvers.listing.trail import Part, Step, Trail
 from resolvers.types.enums import CountOrigin, SourceState
 from vendors.calls import Deadline, current_deadline, deadline_scope, without_calls
 from vendors.capabilities import PageRequest
-from vendors.errors import UnsupportedError, VendorError
+from vendors.errors import OUTAGES, UnsupportedError, VendorError
 from vendors.model import Record
 
 R = TypeVar("R", bound=Record)
@@ -194,18 +194,27 @@ class _Page(Preparation[R]):
         if lacking:
             with deadline_scope(_deadline_of_round()):
                 await asyncio.gather(*(self._guarded(self._parts[key], self._read_records, of_crm) for key, of_crm in lacking.items()))
-        for key in lacking:
-            failed = self._parts[key].feed
-            if failed is not None and failed.has_failed:
-                steps[:] = [step for step in steps if step[0] is not failed]
-                failed.buffer.clear()
+        failed = [feed for key in lacking if (feed := self._parts[key].feed) is not None and feed.has_failed]
+        for feed in failed:
+            had = [number for number, (of, candidate) in enumerate(steps) if of is feed and candidate.record is not None]
+            last = had[-1] if had else -1
+            steps[:] = [step for number, step in enumerate(steps) if number <= last or step[0] is not feed]
+            feed.buffer.clear()
         found = [feed for feed, candidate in steps if candidate.record is not None]
         for feed in found:
             feed.source.rows += 1
+        for feed in failed:
+            feed.source.note_rows()
         return len(found)
 
     async def _read_records(self, steps: Sequence[Step[R]]) -> None:
-        """Read rows that an index told, and see whether they still belong to the list."""
+        """Read rows that an index told, and see whether they still belong to the list.
+
+        A row that fails between others is passed over. Those that fail behind the last one that does not may fail because the Crm does.
+
+        Raises:
+            VendorError: That of the first of those.
+        """
         (feed, _), kind = steps[0], self._listing.kind
         plan = feed.plan
         selection = self._context.selection.including(kind.selection(plan.columns))
@@ -230,12 +239,17 @@ class _Page(Preparation[R]):
         }
         if self._listing.max_age <= self._context.freshness.max_age:  # the records may be that old
             kind.seed(self._context.loaders, records)
-        for _, candidate in steps:
-            read = found.get(candidate.entry.local_id)
+        answers: list[Any] = [found.get(candidate.entry.local_id) for _, candidate in steps]
+        broken: VendorError | None = None
+        while answers and isinstance(answers[-1], OUTAGES):
+            broken = answers.pop()
+        for (_, candidate), read in zip(steps, answers, strict=False):
             if isinstance(read, VendorError):
                 feed.source.lose_rows(read)
             elif read is not None and read.local_id in belongs:
                 candidate.record = read
+        if broken is not None:
+            raise broken
 
     async def _count(self, part: Part[R]) -> None:
         """Find out how many rows a Crm's part of the list has; where that fails, the rows there are stay."""
@@ -253,6 +267,8 @@ class _Page(Preparation[R]):
             return
         if plan.criteria is None:
             source.total_count, source.total_count_origin = 0, CountOrigin.SCAN
+            return
+        if feed is not None and feed.has_failed:  # what is known of it would count rows that nobody can have
             return
         total = feed.total if isinstance(feed, PagesFeed) else None
         if total is None and plan.is_exact and feed is None and not source.error:
@@ -272,6 +288,7 @@ class _Page(Preparation[R]):
             return
         with self._noted(source):
             index = feed.index if isinstance(feed, IndexFeed) else await self._index(part, plan)
+        source.read_from(index.fetched_at, self._context.utc_now())
         if not index.dropped:
             source.total_count, source.total_count_origin = sum(map(plan.matches, index.entries)), CountOrigin.SCAN
 

@@ -10,7 +10,7 @@ from resolvers.errors import contained
 from resolvers.listing.cursor import digest_of, opened
 from resolvers.listing.entries import Entry
 from resolvers.listing.feed import END, START, IndexFeed, PagesFeed, Reading, noted
-from resolvers.listing.index import Index, fresh_index, indexed
+from resolvers.listing.index import Index, fresh_index, indexed, note_age
 from resolvers.listing.moment import moment_of
 from resolvers.listing.money import comparison_currency
 from resolvers.listing.order import Measures
@@ -216,6 +216,7 @@ class Preparation(Generic[R]):
             part.source.pages += part.index.pages
         else:
             part.source.cache_hits += 1
+        note_age(self._context, part.index)
         warn_again(part.index.warnings)
         return part.index
 

@@ -46,6 +46,10 @@ class Source:
     def fail(self, error: VendorError) -> None:
         """Note that the Crm's part is missing, or that the rest of it is."""
         self.error = error
+        self.note_rows()
+
+    def note_rows(self) -> None:
+        """Note whether there are rows after all, of what has failed."""
         self.status = SourceState.PARTIAL if self.rows else SourceState.FAILED
 
     def stop(self, error: VendorError) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from resolvers.errors import contained
 from resolvers.listing.entries import Entry
 from resolvers.listing.feed import noted
-from resolvers.listing.index import fresh_index, indexed
+from resolvers.listing.index import fresh_index, indexed, note_age
 from resolvers.listing.kinds import OPPORTUNITIES
 from resolvers.listing.moment import Moment, moment_of
 from resolvers.listing.opportunity_criteria import opportunity_criteria
@@ -112,6 +112,7 @@ async def _tallied(request: Request, source: Source, moment: Moment) -> Tallies:
         source.rows_scanned = len(index.entries)
     else:
         source.cache_hits = 1
+    note_age(context, index)
     warn_again(index.warnings)
     source.read_from(index.fetched_at, context.utc_now())
     tallies = await _tallies(plan, index.entries, request)

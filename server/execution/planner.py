@@ -37,7 +37,7 @@ from server.execution.leaves import FlawError, column_completion
 from server.execution.plan import Children, ObjectPlan, Plan, Step
 from server.execution.steps import CallStep, ReadStep, RelationStep, TypenameStep, computed, contextual, resolved
 
-MAX_FIELDS: Final = 2_000
+MAX_FIELDS: Final = 2_000  # and types of objects
 
 _READ: Final[Any] = StrawberryField.get_result  # pyright: ignore[reportUnknownMemberType]  # as Strawberry has it
 _CONDITIONS: Final = frozenset({"skip", "include"})
@@ -106,6 +106,7 @@ class _Planner:
     def _object(self, type_: GraphQLObjectType, fields: GroupedFieldSet, path: Path | None, *, is_single: bool) -> ObjectPlan:
         plan = ObjectPlan(number=len(self._objects), object_type=type_)
         self._objects.append(plan)
+        self._check_size()
         for name, details in fields.items():
             definition = self._schema.get_field(type_, details[0].node.name.value)
             if definition is None:
@@ -113,10 +114,13 @@ class _Planner:
             step = self._step(plan, name, definition, details, Path(path, name, type_.name), is_single=is_single)
             plan.steps.append(step)
             self._steps[id(details)] = step
-            if len(self._steps) > MAX_FIELDS:
-                raise UnplannableError
+            self._check_size()
         plan.finish()
         return plan
+
+    def _check_size(self) -> None:
+        if len(self._steps) + len(self._objects) > MAX_FIELDS:
+            raise UnplannableError
 
     def _step(self, owner: ObjectPlan, name: str, definition: Any, details: FieldDetailsList, path: Path, *, is_single: bool) -> Step:
         if any(detail.defer_usage or detail.fragment_variable_values for detail in details):

@@ -11,8 +11,11 @@ from server.execution.planner import UnplannableError, conditions_of, plan_of
 
 MAX_OPERATIONS: Final = 1_000
 MAX_CHARACTERS: Final = 250_000
-# A field of a plan takes about 3 kB with its compiled code, so that all plans together stay below 60 MB.
-MAX_FIELDS: Final = 20_000
+MAX_BYTES: Final = 80_000_000
+# What plans were measured to take at most, each with its compiled code and with the parsed document, which it holds.
+_OF_A_PLAN: Final = 2_000
+_OF_A_FIELD: Final = 2_500
+_OF_A_CHARACTER: Final = 340
 
 
 class Way(StrEnum):
@@ -27,21 +30,26 @@ _Text = tuple[str, str | None]  # of a document, and the name of the operation i
 
 
 class Plans:
-    """Keeps the plans of one schema, bounded by their number, their fields and the length of their texts; another schema begins anew.
+    """Keeps the plans of one schema, bounded by their number, their size and the length of their texts; another schema begins anew.
+
+    Args:
+        max_operations: Number of plans.
+        max_bytes: Memory of all plans together, estimated from the lengths of their texts, and the numbers of their fields and types.
+        max_characters: Length of all texts of which is known what decides their fields.
 
     Attributes:
         gone: How many operations and events went which way.
     """
 
-    def __init__(self, *, max_operations: int = MAX_OPERATIONS, max_fields: int = MAX_FIELDS, max_characters: int = MAX_CHARACTERS) -> None:
+    def __init__(self, *, max_operations: int = MAX_OPERATIONS, max_bytes: int = MAX_BYTES, max_characters: int = MAX_CHARACTERS) -> None:
         self.gone: Counter[Way] = Counter()
         self._schema: Any = None
         # The variables that decide which fields an operation has; None when it cannot be planned.
         self._conditions: BoundedCache[_Text, tuple[tuple[str, ...] | None]] = BoundedCache(
             max_items=max_operations, max_weight=max_characters, weigh=lambda text, _: len(text[0])
         )
-        self._plans: BoundedCache[tuple[_Text, tuple[Any, ...]], tuple[Plan | None]] = BoundedCache(
-            max_items=max_operations, max_weight=max_fields, weigh=lambda _, found: 1 if found[0] is None else 1 + len(found[0].steps)
+        self._plans: BoundedCache[tuple[_Text, tuple[bool | None, ...]], tuple[Plan | None]] = BoundedCache(
+            max_items=max_operations, max_weight=max_bytes, weigh=lambda key, found: _bytes_of(key[0][0], found[0])
         )
 
     def __len__(self) -> int:
@@ -64,12 +72,23 @@ class Plans:
         conditions = known[0]
         if conditions is None:
             return None
-        key = text, tuple([executor.variable_values.coerced.get(name) for name in conditions]) if conditions else ()
+        key = text, tuple([_choice(executor.variable_values.coerced.get(name)) for name in conditions]) if conditions else ()
         planned = self._plans.get(key)
         if planned is None:
             planned = (_found(lambda: plan_of(executor)),)
             self._plans.put(key, planned)
         return planned[0]
+
+
+def _choice(value: Any) -> bool | None:
+    """What a condition is; where nobody has validated the document, it may be anything."""
+    return value if value is True or value is False else None
+
+
+def _bytes_of(text: str, plan: Plan | None) -> int:
+    if plan is None:
+        return _OF_A_PLAN + 4 * len(text)
+    return _OF_A_PLAN + _OF_A_FIELD * (len(plan.steps) + len(plan.objects)) + _OF_A_CHARACTER * len(text)
 
 
 def _found(find: Callable[[], Any]) -> Any:

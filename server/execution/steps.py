@@ -131,7 +131,11 @@ class CallStep(Step):
 
     def _needs_sifting(self, values: list[Any]) -> bool:
         kinds: set[Any] = set(map(type, values))
-        return any(map(is_awaitable_kind, kinds)) or (self.children is not None and not kinds.isdisjoint(LISTS))
+        if any(map(is_awaitable_kind, kinds)):
+            return True
+        if kinds.isdisjoint(LISTS):
+            return False
+        return self.children is not None or any(type(value) in LISTS and has_awaitable(value) for value in values)
 
     def _sifted(self, run: "Run", level: "Level", begin: int, objects: list[Any]) -> list[Any]:
         """The values that are there, without those that have to be awaited first, and which the run now waits for."""
@@ -140,9 +144,7 @@ class CallStep(Step):
         for position, source in zip(range(begin, len(column)), objects, strict=False):
             value = column[position]
             if not is_awaitable_kind(value.__class__):
-                if self.children is not None:
-                    value = self._without_awaitables(run, level, position, source)  # it is the same list
-                values.append(value)
+                values.append(self._without_awaitables(run, level, position, source))  # it is the same list
             elif run.can_wait:
                 future = asyncio.ensure_future(value)
                 level.awaited[self.index, id(source)] = Awaited(future)
@@ -152,11 +154,15 @@ class CallStep(Step):
         return values
 
     def _without_awaitables(self, run: "Run", level: "Level", position: int, source: Any, awaited: Any = None) -> Any:
-        """The value at a position; of a list only the items that are there, while the run waits for the others."""
+        """The value at a position; of a list only the items that are there, while the run waits for the others.
+
+        Raises:
+            FlawError: There are others that it does not wait for, such as leaves.
+        """
         value = level.columns[self.index][position]
-        if type(value) not in LISTS or not self.children or not has_awaitable(value):
+        if type(value) not in LISTS or not has_awaitable(value):
             return value
-        if self.children.depth != 1 or not run.can_wait:
+        if self.children is None or self.children.depth != 1 or not run.can_wait:
             raise FlawError
         items: list[Any] = [asyncio.ensure_future(item) if is_awaitable_kind(item.__class__) else item for item in value]
         level.columns[self.index][position] = items

@@ -321,3 +321,34 @@ async def test_an_operation_leaves_nothing_that_refers_to_itself(bench: Bench) -
     finally:
         gc.enable()
     assert left == 0
+
+
+@pytest.mark.parametrize("is_later", [False, True])
+async def test_leaves_of_a_list_that_are_awaited_wait_for_no_sibling(*, is_later: bool) -> None:
+    has_begun = asyncio.Event()
+
+    async def name() -> str:
+        has_begun.set()
+        await asyncio.sleep(0)
+        return "Ida"
+
+    async def names_later() -> Any:
+        return [name(), name()]
+
+    @strawberry.type
+    class Query:
+        @strawberry.field
+        async def slow(self) -> str:
+            await has_begun.wait()
+            return "there"
+
+        @strawberry.field
+        def names(self) -> list[str]:
+            return names_later() if is_later else [name(), name()]  # type: ignore[return-value, list-item]
+
+    schema = strawberry.Schema(Query, execution_context_class=executor_class())
+
+    async with asyncio.timeout(5):
+        result = await schema.execute("{ slow names }")
+
+    assert (result.data, result.errors) == ({"slow": "there", "names": ["Ida", "Ida"]}, None)

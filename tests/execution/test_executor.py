@@ -113,11 +113,40 @@ async def test_plans_are_bounded(bench: Bench) -> None:
         await bench.same(f"{{ crms {{ n{number}: key }} }}")
     assert len(bench.plans) == 30
 
-    bounded = type(bench.plans)(max_operations=10, max_fields=1_000)
+    bounded = type(bench.plans)(max_operations=10)
     small = Bench(bench.schema, bench.crms, bounded)
     for number in range(30):
         await small.same(f"{{ crms {{ n{number}: key }} }}")
     assert len(bounded) == 10
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{ crms { key } } # " + "x" * 2_000,
+        '{ crms { key } nodes(ids: ["' + '" "'.join("x" * 500) + '"]) @skip(if: true) { id } }',
+        "{ " + " ".join(f'n{number}: node(id: "") @include(if: false) {{ id }}' for number in range(40)) + " crms { key } }",
+    ],
+)
+async def test_a_plan_weighs_what_it_holds_of_its_document(bench: Bench, text: str) -> None:
+    bounded = type(bench.plans)(max_bytes=10 * 340 * len(text))
+    small = Bench(bench.schema, bench.crms, bounded)
+
+    for number in range(20):
+        await small.same(f"# {number:2}\n{text}")
+
+    assert 5 < len(bounded) < 10
+
+
+async def test_a_plan_weighs_the_types_that_may_be_met(bench: Bench) -> None:
+    text = "{ " + " ".join(f'n{number}: node(id: "") {{ id }}' for number in range(40)) + " }"
+    bounded = type(bench.plans)(max_bytes=16_000_000)
+    small = Bench(bench.schema, bench.crms, bounded)
+
+    for number in range(20):
+        await small.same(f"# {number:2}\n{text}")
+
+    assert 3 < len(bounded) < 15
 
 
 async def test_a_huge_operation_is_not_planned(bench: Bench) -> None:

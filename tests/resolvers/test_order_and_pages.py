@@ -246,6 +246,16 @@ async def test_a_changed_cursor_is_refused(twins: Graph) -> None:
         assert error.extensions == {"code": "INVALID_CURSOR"}
 
 
+async def test_a_cursor_of_the_log_of_changes_is_refused(twins: Graph) -> None:
+    cursors = twins.make().cursors
+    cursor = cursors.seal(b'["changes", "a run", 7]')
+    assert cursors.open(cursor) is not None, "it is one of this server's"
+
+    error = await twins.error(PAGE, first=2, after=cursor)
+
+    assert error.extensions == {"code": "INVALID_CURSOR"}
+
+
 @pytest.mark.parametrize("cursor", ["", "x", "garbage!", "bm8gY3Vyc29y", "ü", "\x00", "A" * 10_000])
 async def test_what_is_no_cursor_is_refused(twins: Graph, cursor: str) -> None:
     error = await twins.error(PAGE, first=2, after=cursor)

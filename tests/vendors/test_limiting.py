@@ -120,3 +120,24 @@ async def test_who_leaves_while_waiting_for_the_rate_has_called_nobody() -> None
                 await of.take_token()
 
     assert waits == [0.5] * 5
+
+
+async def test_who_gives_way_has_a_turn_though_others_never_stop() -> None:
+    now = 0.0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        while of.take_token_now():  # people take what there is
+            pass
+        await asyncio.sleep(0)
+
+    of = Budget(Limits(max_concurrent=2, calls_per_second=2.0, burst=10), clock=lambda: now, sleep=sleep)
+    while of.take_token_now():
+        pass
+
+    async with asyncio.timeout(5):
+        with giving_way():
+            await of.slot(None).take()
+
+    assert 5.0 <= now <= 6.0

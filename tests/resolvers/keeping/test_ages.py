@@ -54,6 +54,20 @@ async def test_the_age_of_accounts_that_a_client_keeps_is_told_too() -> None:
         assert 0.01 <= (result.extensions or {})["ages"][crm.key] < 60
 
 
+@pytest.mark.parametrize(
+    "field", ["opportunitySummary(maxAge: %s) { count }", "opportunities(orderBy: [{field: TITLE}], maxAge: %s) { nodes { title } }"]
+)
+async def test_the_age_of_what_was_scanned_is_told_too(twins: KeepingGraph, field: str) -> None:
+    query = f"{{ {field} }}"
+    await twins.data(query % 0)
+    await asyncio.sleep(0.05)
+
+    with_age, without = await twins.answer(query % 60), await twins.answer(query % 0)
+
+    assert all(0.05 <= age < 60 for age in (with_age.extensions or {})["ages"].values())
+    assert "ages" not in (without.extensions or {})
+
+
 async def test_an_operator_caps_the_age_of_a_crm() -> None:
     async with autotask_graph(left=SEEDED) as graph:
         keeping = KeepingGraph(graph, ttl_seconds=10)
