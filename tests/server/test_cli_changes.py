@@ -194,6 +194,23 @@ async def test_the_log_is_shown_and_the_cursor_to_go_on_from(scene: Scene) -> No
     assert CURSOR.search(rest[2]) is not None
 
 
+async def test_an_opportunity_of_many_changes_is_read_once(scene: Scene) -> None:
+    one, *_ = scene.board.deals()
+    async with scene.serving():
+        await watched(scene)
+        for count in range(1, 4):
+            scene.move(one)
+            await seen(scene, count)
+        first = await in_log(scene)
+        reads = [call.body for call in scene.sandbox.control.calls if one in call.body]
+        again = await in_log(scene)
+
+    assert [change["opportunity"]["title"] for change in first] == [change["opportunity"]["title"] for change in again]
+    assert len(first) == 3
+    assert reads
+    assert [call.body for call in scene.sandbox.control.calls if one in call.body] == reads
+
+
 async def test_following_shows_the_log_and_goes_on_with_what_happens_until_interrupted(scene: Scene) -> None:
     one, other, *_ = scene.board.deals()
     async with scene.serving():
