@@ -31,7 +31,9 @@ fragment Change on StageChange {
 """
 _LOG: Final = f"""
 query Changes($after: String, $crms: [String!]) {{
-  stageChanges(first: 100, after: $after, filter: {{crms: $crms}}, maxAge: 60) {{ nodes {{ ...Change }} pageInfo {{ hasNextPage endCursor }} }}
+  stageChanges(first: 100, after: $after, filter: {{crms: $crms}}, maxAge: 60) {{
+    nodes {{ ...Change }} pageInfo {{ hasNextPage endCursor }}
+  }}
 }}
 {_CHANGE}"""
 _LIVE: Final = f"""

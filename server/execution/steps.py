@@ -63,6 +63,18 @@ class ReadStep(Step):
         assert self.complete_all is not None
         return self.complete_all(list(map(self.read, level.objects)))
 
+    def repeated(self, run: "Run", resolve: Callable[..., Any]) -> Callable[..., Any]:
+        if self.children is None:
+            return resolve
+        level = run.levels[self.owner.number]
+
+        def repeat_reading(source: Any, info: Any, **arguments: Any) -> Any:
+            """Give the object whose fields were resolved: a property may make another one each time."""
+            value = level.value_of(self.index, source)
+            return resolve(source, info, **arguments) if value is NOT_FOUND else value
+
+        return repeat_reading
+
 
 @dataclass(slots=True, eq=False)
 class CallStep(Step):

@@ -8,10 +8,11 @@ from typing import Any
 
 import orjson
 import pytest
+import strawberry
 
 from bench.company import Reply
 from server.execution.executor import executor_class
-from server.execution.plans import Way
+from server.execution.plans import Plans, Way
 from tests.execution.both_ways import STOCK, Bench
 from tests.execution.test_executor import BOARD, IDS
 from vendors.errors import UnavailableError
@@ -239,3 +240,47 @@ async def test_cancelling_leaves_nothing_under_way(bench: Bench) -> None:
         batch.cancel()
     await asyncio.gather(*batches, return_exceptions=True)
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_what_was_resolved_below_an_object_that_is_made_anew_is_not_resolved_again() -> None:
+    calls: list[str] = []
+
+    @strawberry.type
+    class Part:
+        @strawberry.field
+        def called(self) -> str:
+            calls.append("called")
+            return "there"
+
+    class Whole:
+        @property
+        def part(self) -> Part:
+            return Part()
+
+    @strawberry.type(name="Whole")
+    class WholeType:
+        part: Part
+
+        @classmethod
+        def is_type_of(cls, value: object, info: object) -> bool:
+            del info
+            return isinstance(value, Whole)
+
+    @strawberry.type
+    class Query:
+        @strawberry.field
+        def whole(self) -> WholeType:
+            return Whole()  # type: ignore[return-value]
+
+        @strawberry.field
+        def bad(self) -> str | None:
+            raise ValueError("It is bad.")
+
+    plans = Plans()
+    schema = strawberry.Schema(Query, execution_context_class=executor_class(plans))
+
+    result = await schema.execute("{ whole { part { called } } bad }")
+
+    assert result.data == {"whole": {"part": {"called": "there"}}, "bad": None}
+    assert calls == ["called"]
+    assert plans.gone == {Way.REPEATED: 1}
