@@ -109,8 +109,10 @@ def _read_apart(_: SharedReads, kind: str, key: Hashable, read: Callable[[], Awa
 
 
 class _ApartFlights(Flights[Any]):
-    def run(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, Any]], *, seconds: float | None = None) -> Any:
-        return super().run((_operation(), key), work, seconds=seconds)
+    def run(
+        self, key: Hashable, work: Callable[[], Coroutine[Any, Any, Any]], *, seconds: float | None = None, about: object = None
+    ) -> Any:
+        return super().run((_operation(), key), work, seconds=seconds, about=about)
 
 
 class _ApartHttp(VendorHttp):

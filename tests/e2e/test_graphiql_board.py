@@ -58,6 +58,18 @@ async def test_the_first_tab_runs_and_shows_rows_of_every_crm(opened: Page) -> N
 
 
 @pytest.mark.browser
+async def test_the_first_key_is_the_querys_and_not_the_explorers(opened: Page) -> None:
+    """The explorer takes the keyboard for the first argument that it shows, unless somebody has it."""
+    is_of_query = "document.activeElement.closest('.graphiql-query-editor') !== null"
+    await opened.wait_for("document.querySelector('.graphiql-explorer-root input[type=text]') !== null")
+    assert await opened.evaluate(is_of_query)
+
+    for title in ("QuarterBoard", "Board"):
+        await change_to_tab(opened, title, f"query {title}")
+        await opened.wait_for(is_of_query)
+
+
+@pytest.mark.browser
 async def test_every_tab_is_seen_without_scrolling(opened: Page) -> None:
     """A tab that is cut off, or below something else, is not what is found at its own place."""
     seen = await opened.evaluate(

@@ -68,10 +68,15 @@ function fetcher(parameters, options) {
   return createGraphiQLFetcher({ url: endpoint, wsClient })(parameters, options);
 }
 
-/** Wraps long lines of the query, as GraphiQL wraps those of the answer. */
-function WrappedQuery() {
+/**
+ * Wraps long lines of the query, as GraphiQL wraps those of the answer, and begins there: the explorer would take the keyboard for the
+ * first argument that it shows, and the first key would change the query.
+ */
+function QueryFirst() {
   const editor = useGraphiQL(({ queryEditor }) => queryEditor);
+  const tab = useGraphiQL(({ activeTabIndex }) => activeTabIndex);
   useEffect(() => editor?.updateOptions({ wordWrap: "on", wrappingIndent: "indent" }), [editor]);
+  useEffect(() => editor?.focus(), [editor, tab]);
   return null;
 }
 
@@ -96,6 +101,6 @@ createRoot(document.getElementById("graphiql")).render(
     schemaDescription
   >
     <GraphiQL.Logo>crmgraph</GraphiQL.Logo>
-    <WrappedQuery />
+    <QueryFirst />
   </GraphiQL>,
 );
