@@ -169,6 +169,8 @@ class Exchanges:
             if transport is not None and protocol is not None and not protocol.should_close and not (is_new and is_kept):
                 if not is_kept:
                     self._used.add(protocol)
+                    if protocol.closed is not None:
+                        protocol.closed.add_done_callback(_look_at)
                 return connection, transport, protocol
             connection.close()  # the vendor has closed it just now, or said something unasked
             failed += not is_kept
@@ -200,9 +202,15 @@ class Exchanges:
 
 def _break_off(content: aiohttp.StreamReader, closed: "asyncio.Future[None]") -> None:
     """End the wait for the rest of a body that will not come."""
-    closed.exception()  # looked at: whoever waits for the body is told by it
+    del closed
     if not content.is_eof() and content.exception() is None:
         content.set_exception(aiohttp.ClientPayloadError("the connection was closed in the middle of a body"))
+
+
+def _look_at(closed: "asyncio.Future[None]") -> None:
+    """Keep the end of a connection from being reported as one that nobody looked at: whoever needs it is told by what he waits for."""
+    if not closed.cancelled():
+        closed.exception()
 
 
 def _give_back(connection: Connection, transport: asyncio.Transport) -> None:

@@ -1,8 +1,10 @@
 """One exchange after the other over kept connections, against servers that say every byte themselves."""
 
 import asyncio
+import gc
 import socket
 import ssl
+import struct
 import time
 import zlib
 from base64 import b64encode
@@ -263,6 +265,26 @@ class TestAConnection:
 
             assert (await it.ask(PUT)).status == 200
             assert len(it.heard) == 6
+
+    async def test_that_breaks_after_an_answer_in_parts_is_not_complained_of(self) -> None:
+        heard: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, complaint: heard.append(complaint))
+        async with vendor([answer(b"[1, 2]")[:-1]]) as it:
+            asking = asyncio.create_task(it.ask())
+            async with asyncio.timeout(2):
+                while not it.requests:  # noqa: ASYNC110  # nobody announces it
+                    await asyncio.sleep(0.001)
+            await asyncio.sleep(0.02)
+            it.writers[0].write(b"]")
+            assert (await asking).body == b"[1, 2]"
+
+            sock = it.writers[0].get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            it.writers[0].transport.abort()
+            await asyncio.sleep(0.05)
+            await it.error(seconds=0.1)  # by which the pool lets go of it
+            gc.collect()
+            assert heard == []
 
     async def test_to_a_vendor_that_is_not_trusted_is_none(self) -> None:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
