@@ -25,6 +25,9 @@ _CHUNK_BYTES: Final = 64 * 1024
 _CONNECTIONS_TRIED: Final = 2
 _INTERIM_STATUSES: Final = frozenset(range(100, 200)) - {101}  # that one would be the last of HTTP
 
+_used: Final[WeakSet[ResponseHandler]] = WeakSet()
+"""The connections over which something was asked: those of a session are kept for all Crms of one vendor."""
+
 
 class TooLargeError(Exception):
     """An answer is larger than it may be."""
@@ -74,7 +77,6 @@ class Exchanges:
         self._ssl = ssl
         self._most_bytes = most_bytes
         self._ways: dict[URL, _Way] = {}
-        self._used: WeakSet[ResponseHandler] = WeakSet()
 
     async def run(
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, *, once: bool, sending: Sending
@@ -165,10 +167,10 @@ class Exchanges:
             except TimeoutError as cause:  # of the connection: our own deadlines come as cancellations
                 raise aiohttp.ConnectionTimeoutError from cause
             transport, protocol = connection.transport, connection.protocol
-            is_kept = protocol in self._used
+            is_kept = protocol in _used
             if transport is not None and protocol is not None and not protocol.should_close and not (is_new and is_kept):
                 if not is_kept:
-                    self._used.add(protocol)
+                    _used.add(protocol)
                     if protocol.closed is not None:
                         protocol.closed.add_done_callback(_look_at)
                 return connection, transport, protocol

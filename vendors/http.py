@@ -186,8 +186,9 @@ class VendorHttp:
             # A write that was still waiting for its turn, or for a connection, has not happened.
             error = self._fail(request, None)(OutcomeUnknownError if sending.is_sent and not request.read else VendorTimeoutError)
             # What waited for its turn says nothing about the vendor, and what several waited for says it once.
-            since, sending.asking_since = sending.asking_since, None
+            since = sending.asking_since
             if since is not None and self._clock() - since >= _TELLING_TIMEOUT_SECONDS:
+                sending.asking_since = None
                 self.circuit.failed()
                 self._last_failure = error
                 self.health.failed(error)
@@ -196,7 +197,7 @@ class VendorHttp:
     async def _attempts(self, request: Request, sending: Sending) -> Reply:
         attempt, renewed = 1, False
         while True:
-            sending.asking_since = self._clock()
+            sending.asking_since = self._clock() if request.read else None  # a login that hangs says nothing of a write
             try:
                 access = await self._auth.access()
             except VendorError as error:

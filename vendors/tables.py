@@ -39,6 +39,7 @@ class Table(Generic[T]):
         self._clock = clock
         self._flights: Flights[_Kept[T]] = Flights()
         self._kept: _Kept[T] | None = None
+        self._clearings = 0
 
     async def get(self) -> T:
         """The table, at most `ttl_seconds` old (raises VendorError)."""
@@ -52,7 +53,8 @@ class Table(Generic[T]):
         return await self._value(self._younger_than(_MISS_REFRESH_SECONDS))
 
     def clear(self) -> None:
-        """Have it loaded again for whoever asks next."""
+        """Have it loaded again for whoever asks next, whatever is being loaded now."""
+        self._clearings += 1
         if self._kept is not None:
             self._kept = self._kept._replace(read_at=-math.inf)
 
@@ -63,7 +65,9 @@ class Table(Generic[T]):
     async def _value(self, kept: _Kept[T] | None) -> T:
         if kept is None:
             try:
-                kept = await self._flights.run(gives_way(), self._reload)  # one that gives way would hold up who does not
+                kept = await self._flights.run(
+                    (gives_way(), self._clearings), self._reload
+                )  # one that gives way would hold up who does not
             except TimeoutError as cause:
                 raise late(self._crm) from cause
         else:
@@ -72,7 +76,7 @@ class Table(Generic[T]):
         return kept.value
 
     async def _reload(self) -> _Kept[T]:
-        begun = self._clock()  # a change while it is read may be missing in it
+        begun, clearings = self._clock(), self._clearings  # a change while it is read may be missing in it
         with recording() as recorder:
             value = await self._load()
         if self._kept is not None:
@@ -80,5 +84,7 @@ class Table(Generic[T]):
                 return self._kept
             if self._kept.value == value:
                 value = self._kept.value
-        self._kept = _Kept(value, begun, tuple(recorder.warnings))
-        return self._kept
+        made = _Kept(value, begun, tuple(recorder.warnings))
+        if clearings == self._clearings:
+            self._kept = made
+        return made

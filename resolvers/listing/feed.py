@@ -108,6 +108,7 @@ class Feed(ABC, Generic[R]):
         has_failed: Whether they cannot be had now.
         last_taken: The last row that was taken out of the buffer.
         has_stopped: Whether reading ended before a row was found, and may go on from `position` with the next page.
+        owed: The first row that was taken and could not be shown, since the Crm has failed.
     """
 
     def __init__(self, reading: Reading[R], plan: Plan, source: Source, place: Place, measures: Measures) -> None:
@@ -123,6 +124,7 @@ class Feed(ABC, Generic[R]):
         self.has_stopped = False
         self.position = place.position
         self.last_taken: Candidate[R] | None = None
+        self.owed: Candidate[R] | None = None
 
     @property
     def is_alive(self) -> bool:
@@ -141,6 +143,13 @@ class Feed(ABC, Generic[R]):
         Raises:
             VendorError: They could not be read; what is in the buffer stays.
         """
+
+    def take_back(self, rows: Sequence[Candidate[R]]) -> None:
+        """Owe rows that were taken, and all behind them, since the Crm has failed."""
+        self.buffer.clear()
+        if rows:
+            self.owed = rows[0]
+            self.count += len(rows) if self.reading.is_backward else -len(rows)
 
     def noted(self) -> AbstractContextManager[None]:
         """Count what the Crm is asked for within, and how long that takes."""
@@ -383,9 +392,8 @@ class IndexFeed(Feed[R]):
 
         The count says only whose turn it is: rows that came meanwhile can make it too small, also less than nothing.
         """
-        if not self.buffer:
-            return START
-        return Place(count=self.count, last_id=self.buffer[0].entry.local_id)
+        following = self.owed or (self.buffer[0] if self.buffer else None)
+        return START if following is None else Place(count=self.count, last_id=following.entry.local_id)
 
     async def fill(self, size: int) -> None:
         with self.noted():

@@ -6,7 +6,7 @@ failure changes the order of what the others give.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heapreplace
 from typing import Any, Final, Generic, TypeVar
@@ -21,7 +21,7 @@ from resolvers.listing.source import Source, Strategy, labels
 from resolvers.listing.trail import Part, Step, Trail
 from resolvers.types.enums import CountOrigin, SourceState
 from vendors.calls import Deadline, current_deadline, deadline_scope, without_calls
-from vendors.capabilities import PageRequest
+from vendors.capabilities import ById, PageRequest
 from vendors.errors import OUTAGES, UnsupportedError, VendorError
 from vendors.model import Record
 
@@ -198,8 +198,8 @@ class _Page(Preparation[R]):
         for feed in failed:
             had = [number for number, (of, candidate) in enumerate(steps) if of is feed and candidate.record is not None]
             last = had[-1] if had else -1
+            feed.take_back([candidate for of, candidate in steps[last + 1 :] if of is feed])
             steps[:] = [step for number, step in enumerate(steps) if number <= last or step[0] is not feed]
-            feed.buffer.clear()
         found = [feed for feed, candidate in steps if candidate.record is not None]
         for feed in found:
             feed.source.rows += 1
@@ -210,7 +210,8 @@ class _Page(Preparation[R]):
     async def _read_records(self, steps: Sequence[Step[R]]) -> None:
         """Read rows that an index told, and see whether they still belong to the list.
 
-        A row that fails between others is passed over. Those that fail behind the last one that does not may fail because the Crm does.
+        A row that fails before one that can be read is passed over. Those behind the last one may fail because the Crm does, which shows
+        when they are read once more, and with them the row that follows.
 
         Raises:
             VendorError: That of the first of those.
@@ -218,9 +219,9 @@ class _Page(Preparation[R]):
         (feed, _), kind = steps[0], self._listing.kind
         plan = feed.plan
         selection = self._context.selection.including(kind.selection(plan.columns))
-        with feed.noted():
-            ids = [candidate.entry.local_id for _, candidate in steps]
-            found = await read_by_ids(
+
+        def read(ids: Sequence[str]) -> Awaitable[ById[R]]:
+            return read_by_ids(
                 self._context,
                 plan.crm,
                 kind.name,
@@ -230,6 +231,18 @@ class _Page(Preparation[R]):
                 max_age=self._listing.max_age,
                 note=lambda age: feed.source.read(self._context.utc_now(), age),
             )
+
+        with feed.noted():
+            found = await read([candidate.entry.local_id for _, candidate in steps])
+            answers = [found.get(candidate.entry.local_id) for _, candidate in steps]
+            broken = _broken_at(answers)
+            if broken < len(steps) and feed.buffer:
+                following = feed.buffer[0].entry.local_id
+                again = await _read_again(read, [following, *(candidate.entry.local_id for _, candidate in steps[broken:])])
+                if again is not None and not isinstance(again.pop(following, None), OUTAGES):
+                    found = {**found, **again}
+                    answers = [found.get(candidate.entry.local_id) for _, candidate in steps]
+                    broken = len(steps)
             records = [record for record in found.values() if not isinstance(record, VendorError)]
             entries = await kind.entries(self._context, plan.crm, records, plan.columns)
         belongs = {
@@ -239,17 +252,14 @@ class _Page(Preparation[R]):
         }
         if self._listing.max_age <= self._context.freshness.max_age:  # the records may be that old
             kind.seed(self._context.loaders, records)
-        answers: list[Any] = [found.get(candidate.entry.local_id) for _, candidate in steps]
-        broken: VendorError | None = None
-        while answers and isinstance(answers[-1], OUTAGES):
-            broken = answers.pop()
-        for (_, candidate), read in zip(steps, answers, strict=False):
-            if isinstance(read, VendorError):
-                feed.source.lose_rows(read)
-            elif read is not None and read.local_id in belongs:
-                candidate.record = read
-        if broken is not None:
-            raise broken
+        for (_, candidate), row in zip(steps[:broken], answers, strict=False):
+            if isinstance(row, VendorError):
+                feed.source.lose_rows(row)
+            elif row is not None and row.local_id in belongs:
+                candidate.record = row
+        for row in answers[broken:]:
+            if isinstance(row, VendorError):
+                raise row
 
     async def _count(self, part: Part[R]) -> None:
         """Find out how many rows a Crm's part of the list has; where that fails, the rows there are stay."""
@@ -268,7 +278,7 @@ class _Page(Preparation[R]):
         if plan.criteria is None:
             source.total_count, source.total_count_origin = 0, CountOrigin.SCAN
             return
-        if feed is not None and feed.has_failed:  # what is known of it would count rows that nobody can have
+        if source.error is not None and (feed is None or feed.has_failed):  # what is known of it would count rows that nobody can have
             return
         total = feed.total if isinstance(feed, PagesFeed) else None
         if total is None and plan.is_exact and feed is None and not source.error:
@@ -344,6 +354,20 @@ class _Page(Preparation[R]):
     def _tell_missing_rates(self) -> None:
         for converter in self._moment.converters:
             converter.tell()
+
+
+def _broken_at(answers: Sequence[object]) -> int:
+    """The number of the row from which on the Crm may have failed: behind it, none could be read."""
+    sound = max((number for number, answer in enumerate(answers) if answer is not None and not isinstance(answer, VendorError)), default=-1)
+    return next((number for number, answer in enumerate(answers) if number > sound and isinstance(answer, OUTAGES)), len(answers))
+
+
+async def _read_again(read: Callable[[Sequence[str]], Awaitable[ById[R]]], ids: Sequence[str]) -> dict[str, R | VendorError] | None:
+    """What can be read of rows, which may be nothing of any; None where the Crm has failed."""
+    try:
+        return dict(await read(ids))
+    except OUTAGES:
+        return None
 
 
 def _deadline_of_round() -> Deadline | None:

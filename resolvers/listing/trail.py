@@ -42,7 +42,7 @@ class Trail(Generic[R]):
         self._is_backward = is_backward
         self._base = {
             key: part.feed.base
-            if is_backward and order is None and isinstance(part.feed, IndexFeed) and not part.feed.has_failed
+            if is_backward and order is None and isinstance(part.feed, IndexFeed) and (part.feed.owed or not part.feed.has_failed)
             else part.place
             for key, part in parts.items()
         }
@@ -83,11 +83,10 @@ class Trail(Generic[R]):
         row, values = self.row(count), self.values(count)
         if self._order is not None:
             # What comes before the last row has been given, by whichever Crm; one that failed still owes its rows.
-            if is_failed or row is None or values is None:
+            if row is None or values is None or (is_failed and not self._is_backward):
                 return place
-            return self._furthest(
-                place, self._base[part.source.crm.key], self._order, Place(values=values, last_crm=row[0], last_id=row[1])
-            )
+            here, base = Place(values=values, last_crm=row[0], last_id=row[1]), self._base[part.source.crm.key]
+            return self._owing(place, base, part, self._order, here) if is_failed else self._furthest(place, base, self._order, here)
         if self._is_backward:
             return place  # that nothing precedes says nothing of what follows; one that failed is still at the end
         is_over = feed is None or not (feed.is_alive or feed.has_stopped)
@@ -100,3 +99,13 @@ class Trail(Generic[R]):
         is_beyond = passed is not None and (passed < now if self._is_backward else passed > now)
         last = base if is_beyond else here
         return replace(place, values=last.values, last_crm=last.last_crm, last_id=last.last_id, is_done=False)
+
+    def _owing(self, place: Place, base: Place, part: Part[R], order: Order, here: Place) -> Place:
+        """For a list that is read backwards: before a row, or before all rows that a failed Crm has given, whichever comes later."""
+        given = next((candidate for feed, candidate in self._steps if feed is part.feed), None)
+        before = base
+        if given is not None:
+            before = Place(values=given.values, last_crm=part.source.crm.key, last_id=given.entry.local_id)
+        far, now = before.key(order), here.key(order)
+        last = before if far is None or now is None or far > now else here
+        return replace(place, values=last.values, last_crm=last.last_crm, last_id=last.last_id, is_done=last.is_done)

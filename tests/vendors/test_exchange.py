@@ -42,9 +42,10 @@ UNTRUSTED = Path(__file__).parent / "untrusted.pem"
 
 @dataclass(slots=True)
 class Vendor:
-    """What a server has heard, by connection, those that it closes instead of answering, and the way out to it."""
+    """What a server has heard, by connection, those that it closes instead of answering, and two ways out to it."""
 
     http: VendorHttp
+    other: VendorHttp
     heard: list[list[bytes]] = field(default_factory=list[list[bytes]])
     writers: list[asyncio.StreamWriter] = field(default_factory=list[asyncio.StreamWriter])
     gone: list[asyncio.StreamWriter] = field(default_factory=list[asyncio.StreamWriter])
@@ -107,9 +108,10 @@ async def vendor(
     server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls)
     port: int = server.sockets[0].getsockname()[1]
     async with server, open_session() as session:
-        it = Vendor(
-            VendorHttp(
-                crm="main",
+
+        def way(crm: str) -> VendorHttp:
+            return VendorHttp(
+                crm=crm,
                 session=session,
                 auth=FixedAccess(base_url(port) if base_url else f"http://127.0.0.1:{port}/api", {"X-Key": "k"}),
                 limits=Limits(max_concurrent=8, max_reply_bytes=MOST),
@@ -119,7 +121,8 @@ async def vendor(
                 retry=RetryPolicy(max_attempts=1),
                 proxy=None if proxied is None else f"http://{proxied}@127.0.0.1:{port}",
             )
-        )
+
+        it = Vendor(way("main"), way("other"))
         yield it
 
 
@@ -239,7 +242,8 @@ class TestAConnection:
 
     async def test_that_was_closed_meanwhile_takes_the_others_with_it(self) -> None:
         async with vendor([answer()]) as it:
-            await asyncio.gather(*(it.ask(Request(operation="deals.list", path=f"deals/{number}")) for number in range(8)))
+            reads = [Request(operation="deals.list", path=f"deals/{number}") for number in range(8)]
+            await asyncio.gather(*(it.ask(read) for read in reads[:4]), *map(it.other.send, reads[4:]))
             it.gone += it.writers
 
             again = await asyncio.gather(*(it.ask(Request(operation="deals.list", path=f"again/{number}")) for number in range(3)))

@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 from pydantic import BaseModel
 
-from vendors.auth import FixedAccess
+from vendors.auth import Access, Auth, FixedAccess
 from vendors.calls import Deadline, deadline_scope, giving_way, recording
 from vendors.errors import (
     MalformedReplyError,
@@ -61,11 +61,11 @@ class Vendor:
     def http(self) -> VendorHttp:
         return self.ways[0]
 
-    def way_out(self, session: aiohttp.ClientSession, base_url: str, retry: RetryPolicy | None) -> VendorHttp:
+    def way_out(self, session: aiohttp.ClientSession, auth: Auth, retry: RetryPolicy | None = None) -> VendorHttp:
         return VendorHttp(
             crm="main",
             session=session,
-            auth=FixedAccess(base_url, {}),
+            auth=auth,
             limits=Limits(max_concurrent=8),
             clock=lambda: self.now,
             sleep=self.sleep,
@@ -112,7 +112,7 @@ async def vendor(*, retry: RetryPolicy | None = None, is_there: bool = True) -> 
         await runner.cleanup()
     try:
         async with aiohttp.ClientSession() as session:
-            it.ways.append(it.way_out(session, f"http://{host}:{port}/{SECRET}/", retry))
+            it.ways.append(it.way_out(session, FixedAccess(f"http://{host}:{port}/{SECRET}/", {}), retry))
             yield it
     finally:
         await runner.cleanup()
@@ -341,6 +341,35 @@ class TestAnOpenCircuit:
             assert it.slept == []
 
 
+class _HangingLogin:
+    """Never lets anybody in; meanwhile time passes."""
+
+    def __init__(self, it: Vendor) -> None:
+        self._it = it
+
+    async def access(self) -> Access:
+        self._it.now += 1.0
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets it")
+
+    def refused(self, access: Access) -> bool:
+        del access
+        return False
+
+
+class TestALoginThatHangs:
+    @pytest.mark.parametrize("request_", [LIST, CREATE])
+    async def test_says_nothing_of_a_write(self, request_: Request) -> None:
+        it = Vendor()
+        async with aiohttp.ClientSession() as session:
+            it.ways.append(it.way_out(session, _HangingLogin(it)))
+
+            error = await it.error(request_, seconds=0.1)
+
+        assert isinstance(error, VendorTimeoutError)
+        assert it.http.health.error is (error if request_.read else None)
+
+
 class TestACallThatIsNotAnswered:
     async def test_counts_once_however_many_wait_for_it(self) -> None:
         async with vendor() as it:
@@ -356,6 +385,21 @@ class TestACallThatIsNotAnswered:
             assert it.paths == [f"/{SECRET}/deals"]
             assert it.http.health.error in errors
             assert await it.ask(Request(operation="users.list", path="users")) == 200
+
+    async def test_counts_though_somebody_with_little_time_gave_up_before(self) -> None:
+        async with vendor() as it:
+            it.release = asyncio.Event()
+            patient = asyncio.create_task(it.error(seconds=0.4))
+            await it.arrived.wait()
+            it.now += 0.5
+            await it.error(seconds=0.1)
+            assert it.http.health.error is None
+            it.now += 0.5
+
+            error = await patient
+
+            assert it.http.health.error is error
+            it.release.set()
 
     async def test_counts_also_when_who_has_made_it_is_gone(self) -> None:
         async with vendor() as it:

@@ -98,6 +98,27 @@ async def test_who_does_not_give_way_waits_for_nobody_who_does(vendor: Vendor) -
     assert await table.get() == ("1", "2"), "what was begun earlier takes the place of nothing later"
 
 
+async def test_what_was_being_read_when_it_was_cleared_is_shown_to_who_asked_before(vendor: Vendor) -> None:
+    go_on = asyncio.Event()
+
+    async def read() -> tuple[str, ...]:
+        rows = tuple(vendor.rows)
+        await go_on.wait()
+        return rows
+
+    table = Table(read, crm="main", ttl_seconds=60, clock=vendor.clock)
+    before = asyncio.create_task(table.get())
+    await asyncio.sleep(0.01)
+    vendor.rows.append("3")
+    table.clear()
+    after = asyncio.create_task(table.get())
+    await asyncio.sleep(0.01)
+    go_on.set()
+
+    assert await before == ("1", "2")
+    assert await after == await table.get() == ("1", "2", "3")
+
+
 async def test_it_is_the_same_object_until_it_is_another_table(table: Table[tuple[str, ...]], vendor: Vendor) -> None:
     first = await table.get()
     vendor.now = 60.0

@@ -1,12 +1,14 @@
 """Rows that an index tells and that cannot be read then."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from random import Random
 from typing import Any
 
 import pytest
 
 from bench.company import contexts, memory_crm, memory_of
+from resolvers.node_id import decode
 from server.limits import Limits, operation_extensions
 from server.schema import build_schema
 from vendors.errors import MalformedReplyError, UnavailableError, VendorError
@@ -28,10 +30,12 @@ class Rows:
         self.make = contexts([self.left, right])
         self.descending = descending
         memory_of(self.left).reply = self._reply
-        self.failing: Callable[[list[str]], Mapping[str, VendorError]] = lambda _: {}
+        self.failing: Callable[[list[str]], Mapping[str, VendorError | None]] = lambda _: {}
 
     async def _reply(self, operation: str, found: dict[str, Any]) -> dict[str, Any]:
-        return {**found, **self.failing(list(found))} if operation == "opportunities" else found
+        if operation != "opportunities":
+            return found
+        return {local_id: of for local_id, of in {**found, **self.failing(list(found))}.items() if of is not None}
 
     async def page(self, first: int, after: str | None = None) -> Any:
         variables = {"first": first, "after": after, "direction": self.descending}
@@ -85,27 +89,33 @@ async def test_rows_of_a_crm_that_was_down_come_later(first: int, *, descending:
     assert len(whole) == 18
 
 
-async def test_a_row_that_fails_between_others_is_passed_over_and_told() -> None:
+@pytest.mark.parametrize(("first", "bad"), [(1, [4]), (2, [4]), (18, [4]), (2, [4, 5]), (18, [4, 5])])
+async def test_rows_that_fail_before_others_that_do_not_are_passed_over_and_told(first: int, bad: Sequence[int]) -> None:
     rows = Rows()
     whole = await rows.rest(None, first=18)
-    rows.failing = lambda asked: {asked[1]: DOWN}
+    left = [row for row in whole if decode(row).ref.crm == "left"]
+    wrong = {decode(left[number]).ref.local_id for number in bad}
+    rows.failing = lambda asked: dict.fromkeys(wrong.intersection(asked), DOWN)
 
     page = await rows.page(18)
+    rest = await rows.rest(None, first=first)
 
-    assert (source(page, rows.left)["status"], source(page, rows.left)["code"], source(page, rows.left)["rows"]) == (
-        "PARTIAL",
-        "UNAVAILABLE",
-        8,
-    )
-    assert len(ids(page)) == 17
-    assert [row for row in whole if row in ids(page)] == ids(page)
+    assert (source(page, rows.left)["status"], source(page, rows.left)["code"]) == ("PARTIAL", "UNAVAILABLE")
+    assert ids(page) == rest == [row for row in whole if decode(row).ref.local_id not in wrong or decode(row).ref.crm == "right"]
 
 
-async def test_rows_that_fail_behind_the_last_one_that_does_not_come_later() -> None:
+@pytest.mark.parametrize("gone", [(), (8,)])
+@pytest.mark.parametrize("odd", [(), (8,), (7, 8)])
+async def test_rows_that_fail_behind_the_last_one_that_does_not_come_later(gone: Sequence[int], odd: Sequence[int]) -> None:
     rows = Rows()
     whole = await rows.rest(None, first=18)
-    rows.failing = lambda asked: dict.fromkeys(asked[3:], DOWN)
 
+    def failing(asked: list[str]) -> Mapping[str, VendorError | None]:
+        errors: dict[str, VendorError | None] = dict.fromkeys(asked[3:], DOWN)
+        errors |= {asked[number]: ODD for number in odd if len(asked) > number}
+        return errors | {asked[number]: None for number in gone if len(asked) > number}
+
+    rows.failing = failing
     page = await rows.page(18)
     rows.failing = lambda _: {}
     rest = await rows.rest(page["pageInfo"]["endCursor"])
@@ -127,3 +137,53 @@ async def test_rows_that_are_odd_themselves_hold_up_nothing(fails: slice) -> Non
     assert source(page, rows.left)["code"] == "MALFORMED"
     assert not page["pageInfo"]["hasNextPage"]
     assert [row for row in whole if row in ids(page)] == ids(page)
+
+
+ORDERS = ["", 'orderBy: [{field: AMOUNT, currency: "EUR"}]', "orderBy: [{field: TITLE, descending: true}]"]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("is_backward", [False, True])
+@pytest.mark.parametrize("seed", range(8))
+async def test_pages_over_crms_that_come_and_go_hold_every_row_once(order: str, seed: int, *, is_backward: bool) -> None:
+    chance = Random(seed)  # noqa: S311  # keeps no secret
+    crms = [memory_crm(key, opportunities=chance.randrange(14)) for key in ("left", "middle", "right")]
+    readable: dict[str, int] = {}
+
+    def reply(crm: Crm) -> Any:
+        async def answer(operation: str, found: dict[str, Any]) -> dict[str, Any]:
+            if operation != "opportunities" or crm.key not in readable:
+                return found
+            asked, left = list(found), max(0, readable[crm.key])  # it goes down after so many rows
+            readable[crm.key] -= len(asked)
+            return {**found, **dict.fromkeys(asked[left:], DOWN)}
+
+        return answer
+
+    for crm in crms:
+        memory_of(crm).reply = reply(crm)
+    make = contexts(crms)
+    window = "last: $size, before: $cursor" if is_backward else "first: $size, after: $cursor"
+    query = f"""query($size: Int!, $cursor: String) {{ opportunities({window} {order}) {{
+        nodes {{ id }} pageInfo {{ startCursor endCursor hasPreviousPage hasNextPage }} sources {{ code }} }} }}"""
+
+    async def page(size: int, cursor: str | None) -> Any:
+        result: Any = await SCHEMA.execute(query, context_value=make(), variable_values={"size": size, "cursor": cursor})
+        assert result.errors is None, result.errors
+        return result.data["opportunities"]
+
+    whole = ids(await page(100, None))
+    found: list[str] = []
+    cursor: str | None = None
+    for turn in range(100):
+        readable.clear()
+        readable.update({crm.key: chance.randrange(6) for crm in crms if turn < 8 and chance.random() < 0.5})
+        got = await page(chance.randrange(1, 8), cursor)
+        found += ids(got)
+        cursor = got["pageInfo"]["startCursor" if is_backward else "endCursor"] or cursor
+        is_over = not got["pageInfo"]["hasPreviousPage" if is_backward else "hasNextPage"]
+        if is_over and all(of["code"] is None for of in got["sources"]):
+            break
+
+    assert len(set(found)) == len(found)
+    assert sorted(found) == sorted(whole)
