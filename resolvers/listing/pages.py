@@ -22,7 +22,7 @@ from resolvers.listing.trail import Part, Step, Trail
 from resolvers.types.enums import CountOrigin, SourceState
 from vendors.calls import Deadline, current_deadline, deadline_scope, without_calls
 from vendors.capabilities import ById, PageRequest
-from vendors.errors import OUTAGES, UnsupportedError, VendorError
+from vendors.errors import OUTAGES, UnavailableError, UnsupportedError, VendorError
 from vendors.model import Record
 
 R = TypeVar("R", bound=Record)
@@ -220,7 +220,7 @@ class _Page(Preparation[R]):
         plan = feed.plan
         selection = self._context.selection.including(kind.selection(plan.columns))
 
-        def read(ids: Sequence[str]) -> Awaitable[ById[R]]:
+        def read(ids: Sequence[str], max_age: float) -> Awaitable[ById[R]]:
             return read_by_ids(
                 self._context,
                 plan.crm,
@@ -228,21 +228,22 @@ class _Page(Preparation[R]):
                 ids,
                 selection=selection,
                 read=lambda wanted: kind.by_ids(plan.crm, wanted, selection),
-                max_age=self._listing.max_age,
+                max_age=max_age,
                 note=lambda age: feed.source.read(self._context.utc_now(), age),
             )
 
+        ids = [candidate.entry.local_id for _, candidate in steps]
         with feed.noted():
-            found = await read([candidate.entry.local_id for _, candidate in steps])
-            answers = [found.get(candidate.entry.local_id) for _, candidate in steps]
-            broken = _broken_at(answers)
-            if broken < len(steps) and feed.buffer:
+            found = await read(ids, self._listing.max_age)
+            broken = _broken_at([found.get(local_id) for local_id in ids], may_be_kept=self._listing.max_age > 0)
+            if broken < len(ids) and not feed.buffer and feed.has_more:
+                await feed.fill(1)
+            if broken < len(ids) and feed.buffer and not _is_of_crm(found.get(ids[broken])):
                 following = feed.buffer[0].entry.local_id
-                again = await _read_again(read, [following, *(candidate.entry.local_id for _, candidate in steps[broken:])])
+                again = await _read_again(lambda: read([following, *ids[broken:]], 0.0))
                 if again is not None and not isinstance(again.pop(following, None), OUTAGES):
                     found = {**found, **again}
-                    answers = [found.get(candidate.entry.local_id) for _, candidate in steps]
-                    broken = len(steps)
+                    broken = next((number for number, local_id in enumerate(ids) if _is_of_crm(found.get(local_id))), len(ids))
             records = [record for record in found.values() if not isinstance(record, VendorError)]
             entries = await kind.entries(self._context, plan.crm, records, plan.columns)
         belongs = {
@@ -252,14 +253,15 @@ class _Page(Preparation[R]):
         }
         if self._listing.max_age <= self._context.freshness.max_age:  # the records may be that old
             kind.seed(self._context.loaders, records)
-        for (_, candidate), row in zip(steps[:broken], answers, strict=False):
+        for _, candidate in steps[:broken]:
+            row = found.get(candidate.entry.local_id)
             if isinstance(row, VendorError):
                 feed.source.lose_rows(row)
             elif row is not None and row.local_id in belongs:
                 candidate.record = row
-        for row in answers[broken:]:
-            if isinstance(row, VendorError):
-                raise row
+        failure = found.get(ids[broken]) if broken < len(ids) else None
+        if isinstance(failure, VendorError):
+            raise failure
 
     async def _count(self, part: Part[R]) -> None:
         """Find out how many rows a Crm's part of the list has; where that fails, the rows there are stay."""
@@ -356,17 +358,24 @@ class _Page(Preparation[R]):
             converter.tell()
 
 
-def _broken_at(answers: Sequence[object]) -> int:
-    """The number of the row from which on the Crm may have failed: behind it, none could be read."""
-    sound = max((number for number, answer in enumerate(answers) if answer is not None and not isinstance(answer, VendorError)), default=-1)
-    return next((number for number, answer in enumerate(answers) if number > sound and isinstance(answer, OUTAGES)), len(answers))
+def _broken_at(answers: Sequence[object], *, may_be_kept: bool) -> int:
+    """The number of the row from which on the Crm may have failed: behind it, none was read from it."""
+    is_read = (number for number, answer in enumerate(answers) if answer is not None and not isinstance(answer, VendorError))
+    sound = -1 if may_be_kept else max(is_read, default=-1)
+    failed = (number for number, answer in enumerate(answers) if isinstance(answer, OUTAGES) and (number > sound or _is_of_crm(answer)))
+    return next(failed, len(answers))
 
 
-async def _read_again(read: Callable[[Sequence[str]], Awaitable[ById[R]]], ids: Sequence[str]) -> dict[str, R | VendorError] | None:
-    """What can be read of rows, which may be nothing of any; None where the Crm has failed."""
+def _is_of_crm(answer: object) -> bool:
+    """Whether a row cannot be read for a reason that is none of its own; what is unavailable may be so alone."""
+    return isinstance(answer, OUTAGES) and not isinstance(answer, UnavailableError)
+
+
+async def _read_again(read: Callable[[], Awaitable[ById[R]]]) -> dict[str, R | VendorError] | None:
+    """What can be read of rows, which may be nothing of any; None where they fail as a whole."""
     try:
-        return dict(await read(ids))
-    except OUTAGES:
+        return dict(await read())
+    except VendorError:
         return None
 
 

@@ -86,7 +86,7 @@ class Trail(Generic[R]):
             if row is None or values is None or (is_failed and not self._is_backward):
                 return place
             here, base = Place(values=values, last_crm=row[0], last_id=row[1]), self._base[part.source.crm.key]
-            return self._owing(place, base, part, self._order, here) if is_failed else self._furthest(place, base, self._order, here)
+            return self._owing(base, part, self._order, place, here) if is_failed else self._furthest(place, base, self._order, here)
         if self._is_backward:
             return place  # that nothing precedes says nothing of what follows; one that failed is still at the end
         is_over = feed is None or not (feed.is_alive or feed.has_stopped)
@@ -100,12 +100,15 @@ class Trail(Generic[R]):
         last = base if is_beyond else here
         return replace(place, values=last.values, last_crm=last.last_crm, last_id=last.last_id, is_done=False)
 
-    def _owing(self, place: Place, base: Place, part: Part[R], order: Order, here: Place) -> Place:
-        """For a list that is read backwards: before a row, or before all rows that a failed Crm has given, whichever comes later."""
+    def _owing(self, base: Place, part: Part[R], order: Order, place: Place, here: Place) -> Place:
+        """For a list that is read backwards: where a Crm that failed goes on. Unless it gave rows of the page, it has not moved."""
         given = next((candidate for feed, candidate in self._steps if feed is part.feed), None)
-        before = base
-        if given is not None:
-            before = Place(values=given.values, last_crm=part.source.crm.key, last_id=given.entry.local_id)
-        far, now = before.key(order), here.key(order)
-        last = before if far is None or now is None or far > now else here
-        return replace(place, values=last.values, last_crm=last.last_crm, last_id=last.last_id, is_done=last.is_done)
+        if given is None:
+            return base
+        mine = Place(values=given.values, last_crm=part.source.crm.key, last_id=given.entry.local_id)
+        far, now, own = base.key(order), here.key(order), mine.key(order)
+        assert now is not None, "it is the place of a row"
+        assert own is not None, "so is that"
+        row, key = (base, far) if far is not None and far < now else (here, now)
+        last = mine if own > key else row
+        return replace(place, values=last.values, last_crm=last.last_crm, last_id=last.last_id, is_done=False)

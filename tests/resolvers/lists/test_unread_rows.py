@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -11,7 +12,16 @@ from bench.company import contexts, memory_crm, memory_of
 from resolvers.node_id import decode
 from server.limits import Limits, operation_extensions
 from server.schema import build_schema
-from vendors.errors import MalformedReplyError, UnavailableError, VendorError
+from vendors.cache import MemoryCache
+from vendors.errors import (
+    CredentialsError,
+    MalformedReplyError,
+    QuotaExceededError,
+    RateLimitedError,
+    UnavailableError,
+    VendorError,
+    VendorTimeoutError,
+)
 from vendors.registry import Crm
 
 SCHEMA = build_schema(operation_extensions(Limits(), clock=time.monotonic))
@@ -25,8 +35,8 @@ ODD = MalformedReplyError("It is odd.", crm="left")
 class Rows:
     """A list over two Crms, in an order, of which the left one answers some ids with an error."""
 
-    def __init__(self, *, descending: bool = False) -> None:
-        self.left, right = memory_crm("left", opportunities=9), memory_crm("right", opportunities=9)
+    def __init__(self, *, descending: bool = False, others: int = 9) -> None:
+        self.left, right = memory_crm("left", opportunities=9), memory_crm("right", opportunities=others)
         self.make = contexts([self.left, right])
         self.descending = descending
         memory_of(self.left).reply = self._reply
@@ -137,6 +147,91 @@ async def test_rows_that_are_odd_themselves_hold_up_nothing(fails: slice) -> Non
     assert source(page, rows.left)["code"] == "MALFORMED"
     assert not page["pageInfo"]["hasNextPage"]
     assert [row for row in whole if row in ids(page)] == ids(page)
+
+
+@pytest.mark.parametrize("error", [RateLimitedError, QuotaExceededError, CredentialsError, VendorTimeoutError])
+async def test_what_no_record_is_at_fault_for_holds_up_all_behind_it_and_is_not_asked_again(error: type[VendorError]) -> None:
+    rows = Rows()
+    whole = await rows.rest(None, first=18)
+    rows.failing = lambda asked: dict.fromkeys(asked[3:5], error("Not now.", crm="left"))
+
+    page = await rows.page(18)
+    reads = [asked for operation, asked in memory_of(rows.left).calls if operation == "opportunities"]
+    rows.failing = lambda _: {}
+    rest = await rows.rest(page["pageInfo"]["endCursor"])
+
+    assert (source(page, rows.left)["status"], source(page, rows.left)["rows"]) == ("PARTIAL", 3)
+    assert len(reads) == 2, "once before, and once for the page"
+    assert sorted(ids(page) + rest) == sorted(whole)
+
+
+@pytest.mark.parametrize(("first", "gone", "bad"), [(1, [3], [4]), (3, [3, 4, 5], [6]), (2, [], [2, 4])])
+async def test_rows_that_are_gone_before_one_that_fails_by_itself_stop_nothing(first: int, gone: Sequence[int], bad: Sequence[int]) -> None:
+    rows = Rows(others=0)
+    whole = await rows.rest(None, first=18)
+    left = [decode(row).ref.local_id for row in whole if decode(row).ref.crm == "left"]
+    missing: dict[str, VendorError | None] = {**{left[number]: None for number in gone}, **{left[number]: DOWN for number in bad}}
+    rows.failing = lambda asked: {key: missing[key] for key in asked if key in missing}
+
+    found = await rows.rest(None, first=first)
+
+    assert found == [row for row in whole if decode(row).ref.crm == "right" or decode(row).ref.local_id not in missing]
+
+
+@pytest.mark.parametrize("kept", [3, 4])
+async def test_a_row_that_is_kept_is_no_sign_of_life(kept: int) -> None:
+    crm = replace(memory_crm("left", opportunities=9), cache=MemoryCache(ttl_seconds=900, clock=time.monotonic))
+    make, is_down = contexts([crm]), False
+    query = """query($first: Int!, $after: String, $age: Int!) {
+        opportunities(first: $first, after: $after, maxAge: $age, orderBy: [{field: TITLE}]) { nodes { id } pageInfo { endCursor } } }"""
+
+    async def reply(operation: str, found: dict[str, Any]) -> dict[str, Any]:
+        return dict.fromkeys(found, DOWN) if is_down and operation == "opportunities" else found
+
+    async def page(first: int, after: str | None = None, age: int = 600) -> Any:
+        variables = {"first": first, "after": after, "age": age}
+        result: Any = await SCHEMA.execute(query, context_value=make(), variable_values=variables)
+        return result.data["opportunities"]
+
+    memory_of(crm).reply = reply
+    whole = ids(await page(9, age=0))
+    await page(1, (await page(kept, age=0))["pageInfo"]["endCursor"])
+    is_down = True
+    got = await page(4)
+    is_down = False
+    rest = await page(9, got["pageInfo"]["endCursor"])
+
+    assert ids(got) + ids(rest) == whole
+
+
+async def test_a_crm_that_had_come_further_back_than_others_does_not_begin_anew_when_it_fails() -> None:
+    crms = [memory_crm("left", opportunities=2), memory_crm("right", opportunities=9)]
+    make, down = contexts(crms), set[str]()
+    query = """query($last: Int!, $before: String) {
+        opportunities(last: $last, before: $before, orderBy: [{field: TITLE, descending: true}]) {
+            nodes { id } pageInfo { startCursor } } }"""
+
+    def reply(crm: Crm) -> Any:
+        async def answer(operation: str, found: dict[str, Any]) -> dict[str, Any]:
+            return dict.fromkeys(found, DOWN) if operation == "opportunities" and crm.key in down else found
+
+        return answer
+
+    async def page(last: int, before: str | None) -> Any:
+        result: Any = await SCHEMA.execute(query, context_value=make(), variable_values={"last": last, "before": before})
+        return result.data["opportunities"]
+
+    for crm in crms:
+        memory_of(crm).reply = reply(crm)
+    whole = ids(await page(100, None))
+    down.add("left")
+    first = await page(6, None)
+    down.symmetric_difference_update({"left", "right"})
+    second = await page(3, first["pageInfo"]["startCursor"])
+    down.clear()
+    third = await page(100, second["pageInfo"]["startCursor"])
+
+    assert sorted(ids(first) + ids(second) + ids(third)) == sorted(whole)
 
 
 ORDERS = ["", 'orderBy: [{field: AMOUNT, currency: "EUR"}]', "orderBy: [{field: TITLE, descending: true}]"]
