@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heapreplace
+from itertools import islice
 from typing import Any, Final, Generic, TypeVar
 
 from resolvers.errors import contained
@@ -235,15 +236,18 @@ class _Page(Preparation[R]):
         ids = [candidate.entry.local_id for _, candidate in steps]
         with feed.noted():
             found = await read(ids, self._listing.max_age)
-            broken = _broken_at([found.get(local_id) for local_id in ids], may_be_kept=self._listing.max_age > 0)
+            answers = [found.get(local_id) for local_id in ids]
+            broken = _broken_at(answers, may_be_kept=self._listing.max_age > 0)
             if broken < len(ids) and not feed.buffer and feed.has_more:
                 await feed.fill(1)
-            if broken < len(ids) and feed.buffer and not _is_of_crm(found.get(ids[broken])):
-                following = feed.buffer[0].entry.local_id
-                again = await _read_again(lambda: read([following, *ids[broken:]], 0.0))
-                if again is not None and not isinstance(again.pop(following, None), OUTAGES):
+            following = [candidate.entry.local_id for candidate in islice(feed.buffer, 1)]
+            if broken < len(ids) and not _is_of_crm(found.get(ids[broken])) and (following or self._listing.max_age):
+                again = await _read_again(lambda: read([*following, *ids[broken:]], 0.0))
+                if again is not None:
+                    rest = [again.get(local_id) for local_id in ids[broken:]]
+                    is_up = any(not isinstance(again.pop(local_id, None), OUTAGES) for local_id in following)
+                    broken += _broken_at(rest, is_up=is_up)
                     found = {**found, **again}
-                    broken = next((number for number, local_id in enumerate(ids) if _is_of_crm(found.get(local_id))), len(ids))
             records = [record for record in found.values() if not isinstance(record, VendorError)]
             entries = await kind.entries(self._context, plan.crm, records, plan.columns)
         belongs = {
@@ -358,10 +362,10 @@ class _Page(Preparation[R]):
             converter.tell()
 
 
-def _broken_at(answers: Sequence[object], *, may_be_kept: bool) -> int:
-    """The number of the row from which on the Crm may have failed: behind it, none was read from it."""
+def _broken_at(answers: Sequence[object], *, may_be_kept: bool = False, is_up: bool = False) -> int:
+    """The number of the row from which on the Crm may have failed: behind it, none was read from it, and it is not known to be up."""
     is_read = (number for number, answer in enumerate(answers) if answer is not None and not isinstance(answer, VendorError))
-    sound = -1 if may_be_kept else max(is_read, default=-1)
+    sound = len(answers) if is_up else -1 if may_be_kept else max(is_read, default=-1)
     failed = (number for number, answer in enumerate(answers) if isinstance(answer, OUTAGES) and (number > sound or _is_of_crm(answer)))
     return next(failed, len(answers))
 

@@ -25,8 +25,8 @@ from vendors.errors import (
 from vendors.registry import Crm
 
 SCHEMA = build_schema(operation_extensions(Limits(), clock=time.monotonic))
-SORTED = """query($first: Int!, $after: String, $direction: Boolean!) {
-  opportunities(first: $first, after: $after, orderBy: [{field: AMOUNT, currency: "EUR", descending: $direction}]) {
+SORTED = """query($first: Int!, $after: String, $direction: Boolean!, $age: Int!) {
+  opportunities(first: $first, after: $after, maxAge: $age, orderBy: [{field: AMOUNT, currency: "EUR", descending: $direction}]) {
     nodes { id title } pageInfo { endCursor hasNextPage } totalCount sources { status code message rows totalCountOrigin } } }"""
 DOWN = UnavailableError("It is down.", crm="left")
 ODD = MalformedReplyError("It is odd.", crm="left")
@@ -39,6 +39,7 @@ class Rows:
         self.left, right = memory_crm("left", opportunities=9), memory_crm("right", opportunities=others)
         self.make = contexts([self.left, right])
         self.descending = descending
+        self.age = 0
         memory_of(self.left).reply = self._reply
         self.failing: Callable[[list[str]], Mapping[str, VendorError | None]] = lambda _: {}
 
@@ -48,7 +49,7 @@ class Rows:
         return {local_id: of for local_id, of in {**found, **self.failing(list(found))}.items() if of is not None}
 
     async def page(self, first: int, after: str | None = None) -> Any:
-        variables = {"first": first, "after": after, "direction": self.descending}
+        variables = {"first": first, "after": after, "direction": self.descending, "age": self.age}
         result: Any = await SCHEMA.execute(SORTED, context_value=self.make(), variable_values=variables)
         assert result.errors is None, result.errors
         return result.data["opportunities"]
@@ -202,6 +203,17 @@ async def test_a_row_that_is_kept_is_no_sign_of_life(kept: int) -> None:
     rest = await page(9, got["pageInfo"]["endCursor"])
 
     assert ids(got) + ids(rest) == whole
+
+
+async def test_a_row_that_fails_by_itself_hides_none_behind_it_also_where_an_age_is_allowed() -> None:
+    rows = Rows(others=0)
+    whole = await rows.rest(None, first=9)
+    rows.left = replace(rows.left, cache=MemoryCache(ttl_seconds=900, clock=time.monotonic))
+    rows.make, rows.age = contexts([rows.left]), 600
+    bad = decode(whole[4]).ref.local_id
+    rows.failing = lambda asked: {key: DOWN for key in asked if key == bad}
+
+    assert await rows.rest(None, first=9) == await rows.rest(None, first=2) == whole[:4] + whole[5:]
 
 
 async def test_a_crm_that_had_come_further_back_than_others_does_not_begin_anew_when_it_fails() -> None:
