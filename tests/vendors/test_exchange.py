@@ -60,6 +60,13 @@ class Vendor:
             await self.ask(request, seconds=seconds)
         return caught.value
 
+    async def heard_something(self) -> None:
+        """Wait until a request has come, and the beginning of its answer has arrived."""
+        async with asyncio.timeout(2):
+            while not self.requests:  # noqa: ASYNC110  # nobody announces it
+                await asyncio.sleep(0.001)
+        await asyncio.sleep(0.02)
+
     @property
     def requests(self) -> list[bytes]:
         return [request for connection in self.heard for request in connection]
@@ -275,10 +282,7 @@ class TestAConnection:
         asyncio.get_running_loop().set_exception_handler(lambda _, complaint: heard.append(complaint))
         async with vendor([answer(b"[1, 2]")[:-1]]) as it:
             asking = asyncio.create_task(it.ask())
-            async with asyncio.timeout(2):
-                while not it.requests:  # noqa: ASYNC110  # nobody announces it
-                    await asyncio.sleep(0.001)
-            await asyncio.sleep(0.02)
+            await it.heard_something()
             it.writers[0].write(b"]")
             assert (await asking).body == b"[1, 2]"
 
@@ -338,12 +342,10 @@ class TestAnAnswer:
     async def test_whose_rest_cannot_be_read_is_not_waited_for(self) -> None:
         async with vendor([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n", b"zz\r\n"]) as it:
             asking = asyncio.create_task(it.error())
-            async with asyncio.timeout(2):
-                while not it.requests:  # noqa: ASYNC110  # nobody announces it
-                    await asyncio.sleep(0.001)
-                await asyncio.sleep(0.02)
-                it.writers[0].write(b"zz\r\n")
+            await it.heard_something()
+            it.writers[0].write(b"zz\r\n")
 
+            async with asyncio.timeout(2):
                 assert isinstance(await asking, UnavailableError)
 
     async def test_is_unpacked(self) -> None:

@@ -119,6 +119,18 @@ async def test_what_was_being_read_when_it_was_cleared_is_shown_to_who_asked_bef
     assert await after == await table.get() == ("1", "2", "3")
 
 
+async def test_what_was_being_read_when_it_was_cleared_is_not_kept(vendor: Vendor) -> None:
+    table = Table(vendor.read, crm="main", ttl_seconds=60, clock=vendor.clock)
+    before = asyncio.create_task(table.get())
+    while not vendor.reads:  # noqa: ASYNC110  # nobody announces it
+        await asyncio.sleep(0)
+    table.clear()
+    await before
+    await table.get()
+
+    assert vendor.reads == 2
+
+
 async def test_it_is_the_same_object_until_it_is_another_table(table: Table[tuple[str, ...]], vendor: Vendor) -> None:
     first = await table.get()
     vendor.now = 60.0

@@ -1,4 +1,7 @@
-"""Apideck's records as the graph means them. Payloads are in the shape of Apideck's CRM OpenAPI document."""
+"""Apideck's records as the graph means them. Payloads are in the shape of Apideck's CRM OpenAPI document.
+
+One file, because all of it is one module of pure functions, over payloads of one shape.
+"""
 
 import json
 from datetime import UTC, date, datetime

@@ -1,4 +1,7 @@
-"""Polls of Apideck: what has changed since a moment comes, whatever happens meanwhile; and what a record tells of its last change."""
+"""Polls of Apideck: what has changed since a moment comes, whatever happens meanwhile; and what a record tells of its last change.
+
+One file, because most of it is one walk, back from the newest change, with something else happening on the way each time.
+"""
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
