@@ -1,11 +1,14 @@
-"""`dataclass` for values that are made by the thousand."""
+"""`dataclass` and `cached_property` for what is made by the thousand."""
 
 import dataclasses
+import functools
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dataclasses import dataclass
+    from functools import cached_property
 else:
 
     def dataclass(*, frozen: bool = False, **options: Any) -> Callable[[type], type]:
@@ -15,5 +18,23 @@ else:
         """
         return dataclasses.dataclass(unsafe_hash=frozen, **options)
 
+    class _CachedProperty:
+        """Do what `functools.cached_property` does since Python 3.12: without the lock that it took before, which is most of its time."""
 
-__all__ = ["dataclass"]
+        def __init__(self, function: Callable[[Any], Any]) -> None:
+            self._function = function
+            self.__doc__ = function.__doc__
+
+        def __set_name__(self, owner: type, name: str) -> None:
+            self._name = name
+
+        def __get__(self, instance: Any, owner: type) -> Any:
+            if instance is None:
+                return self
+            value = vars(instance)[self._name] = self._function(instance)
+            return value
+
+    cached_property = functools.cached_property if sys.version_info >= (3, 12) else _CachedProperty
+
+
+__all__ = ["cached_property", "dataclass"]

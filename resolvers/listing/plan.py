@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from resolvers.listing.criteria import Criteria, Criterion
@@ -10,6 +9,7 @@ from resolvers.listing.kinds import Kind
 from resolvers.listing.order import Order
 from vendors.query import NOTHING, Pushdown, Sort
 from vendors.registry import Crm
+from vendors.values import cached_property
 
 
 @dataclass(frozen=True, kw_only=True)

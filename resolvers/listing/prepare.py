@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property
 from typing import Generic, ParamSpec, TypeVar
 
 from resolvers.errors import contained
@@ -25,6 +24,7 @@ from vendors.calls import CallWithheldError, warn_again
 from vendors.errors import VendorError
 from vendors.model import Record
 from vendors.registry import Crm
+from vendors.values import cached_property
 
 R = TypeVar("R", bound=Record)
 P = ParamSpec("P")

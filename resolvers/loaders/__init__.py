@@ -1,22 +1,24 @@
 """All loaders of one operation."""
 
 import asyncio
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from resolvers.loaders.accounts import AccountsByRef
-from resolvers.loaders.base import RefLoader
 from resolvers.loaders.contacts import ContactsByRef
 from resolvers.loaders.history import MovesByOpportunity
 from resolvers.loaders.links import LinksByOpportunity
 from resolvers.loaders.opportunities import OpportunitiesByRef
 from resolvers.loaders.pipelines import PipelinesByRef, StagesByRef
 from resolvers.loaders.users import UsersByRef
+from vendors.values import cached_property
 
 if TYPE_CHECKING:
     from resolvers.context import Context
     from vendors.capabilities import Seeds
     from vendors.model import Ref
+
+
+_OWN: Final = frozenset({"_batches", "_context", "_has_ended"})
 
 
 class Loaders:
@@ -100,6 +102,6 @@ class Loaders:
         self._has_ended = True
         for task in self._batches:
             task.cancel()  # which does nothing to those that have ended
-        for made in vars(self).values():
-            if isinstance(made, RefLoader | LinksByOpportunity):
+        for name, made in vars(self).items():
+            if name not in _OWN:
                 made.end()

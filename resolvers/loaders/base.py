@@ -3,14 +3,14 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from resolvers.errors import contained
 from resolvers.freshness import read_by_ids, take, wish_of
-from resolvers.loaders.level import LevelLoader
+from resolvers.loaders.level import LevelLoader, Wait
 from vendors.capabilities import ById
 from vendors.errors import VendorError
 from vendors.model import Record, Ref
@@ -44,7 +44,7 @@ class RefLoader(ABC, Generic[R]):
     def load(self, ref: Ref) -> "asyncio.Future[R | None]":
         return self._of(ref.crm).load(ref.local_id)
 
-    def load_level(self, refs: Sequence[Ref]) -> "list[tuple[Sequence[Ref], Records[R] | asyncio.Future[Records[R]]]]":
+    def load_level(self, refs: Sequence[Ref]) -> "list[tuple[Sequence[Ref], Records[R] | Wait]]":
         """Load the records of distinct refs, with a wait for each Crm, so that no Crm's records wait for another's.
 
         Returns:
@@ -103,10 +103,9 @@ class RefLoader(ABC, Generic[R]):
             self._sow()
         loader = self._by_crm.get(crm_key)
         if loader is None:
-            crm = self._context.crms.get(crm_key)
-            read = None if crm is None else partial(self.read, crm)
-            loader = self._by_crm[crm_key] = PerCrm(self._context, crm_key, self.record_name, read)
-            loader.learn(self._kept.get(crm_key, {}))
+            loader = self._by_crm[crm_key] = PerCrm(self._context, crm_key, self.record_name, self.read)
+            if crm_key in self._kept:
+                loader.learn(self._kept[crm_key])
         return loader
 
     def _sow(self) -> None:
@@ -126,19 +125,19 @@ class RefLoader(ABC, Generic[R]):
 
 
 class PerCrm(LevelLoader[str, Any], Generic[V]):
-    """The keys of one Crm; `read` is None for a Crm that is not there.
+    """The keys of one Crm, which `read` reads from it.
 
     What was kept by earlier operations, and is young enough for this one, needs no batch.
     """
 
-    def __init__(self, context: "Context", crm_key: str, kind: str, read: Any | None) -> None:
+    def __init__(self, context: "Context", crm_key: str, kind: str, read: Callable[[Crm, Sequence[str]], Awaitable[ById[Any]]]) -> None:
         super().__init__()
         self._context = context
         self._crm_key = crm_key
         self._kind = kind
-        self._read = read
-        self._crm = context.crms.get(crm_key)
-        self._keeping = None if self._crm is None or self._crm.cache is None else self._crm
+        self._read: Callable[[Crm, Sequence[str]], Awaitable[ById[Any]]] | None = read
+        self._crm = crm = context.crms.get(crm_key)
+        self._keeping = None if crm is None or crm.cache is None else crm
 
     def end(self) -> None:
         """Read nothing more: nobody waits for a batch that has yet to be sent."""
@@ -149,7 +148,7 @@ class PerCrm(LevelLoader[str, Any], Generic[V]):
             self._take_kept(self._keeping, [key])
         return super().load(key)
 
-    def load_parts(self, keys: Sequence[str]) -> "list[tuple[Sequence[str], Mapping[str, Any] | asyncio.Future[dict[str, Any]]]]":
+    def load_parts(self, keys: Sequence[str]) -> "list[tuple[Sequence[str], Mapping[str, Any] | Wait]]":
         if self._keeping is not None:
             self._take_kept(self._keeping, keys)
         return super().load_parts(keys)
@@ -161,7 +160,7 @@ class PerCrm(LevelLoader[str, Any], Generic[V]):
             return [None] * len(keys)
         try:
             context.loaders.note_batch()
-            found = await read_by_ids(context, crm, self._kind, keys, selection=context.selection, read=read)
+            found = await read_by_ids(context, crm, self._kind, keys, selection=context.selection, read=partial(read, crm))
         except VendorError as error:
             return [error] * len(keys)
         except Exception as defect:  # noqa: BLE001  # whatever happens in one Crm takes nothing away from the others

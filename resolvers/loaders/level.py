@@ -48,6 +48,29 @@ class _Open(threading.local):
 _open: Final = _Open()
 
 
+class Wait:
+    """A wait for many keys that only one waits for, who is told at once. A future would tell him a tick later, with a callback for each.
+
+    Attributes:
+        then: Is told the values by key, from within the batch that found them; or None when that was cancelled.
+    """
+
+    __slots__ = ("then",)
+
+    def __init__(self) -> None:
+        self.then: Callable[[Any], None] = _ignore
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, found: Any) -> None:
+        then, self.then = self.then, _ignore
+        then(found)
+
+    def cancel(self) -> None:
+        self.set_result(None)
+
+
 class _Batch:
     """Keys that are asked for together, and who waits for them."""
 
@@ -68,10 +91,10 @@ class _Batch:
 class _Level:
     """One wait for many keys, which may be spread over several batches; `is_whole` when one batch began with just these."""
 
-    __slots__ = ("batches", "cache_keys", "future", "is_whole", "keys", "known", "remaining")
+    __slots__ = ("batches", "cache_keys", "is_whole", "keys", "known", "remaining", "wait")
 
-    def __init__(self, future: "Future[Any]", keys: Sequence[Any], cache_keys: Sequence[Any]) -> None:
-        self.future = future
+    def __init__(self, wait: "Future[Any] | Wait", keys: Sequence[Any], cache_keys: Sequence[Any]) -> None:
+        self.wait = wait
         self.keys = keys
         self.cache_keys = cache_keys
         self.batches: list[_Batch] = []
@@ -144,8 +167,14 @@ class LevelLoader(DataLoader[K, V]):
 
     def load_level(self, keys: Sequence[K]) -> "Future[dict[K, V | Exception]]":
         """Load many keys with one wait, which is over at once when all of them are known. An error is the value of its key."""
+        future: Future[dict[K, V | Exception]] = self.loop.create_future()
+        self._begin(future, keys)
+        return future
+
+    def _begin(self, wait: "Future[Any] | Wait", keys: Sequence[K]) -> None:
+        """Find what is known, and ask for the rest."""
         cache_keys: Sequence[Any] = keys if self._is_plain else [self.get_cache_key(key) for key in keys]
-        level = _Level(self.loop.create_future(), keys, cache_keys)
+        level = _Level(wait, keys, cache_keys)
         known = self._known
         missing = [cache_key for cache_key in cache_keys if cache_key not in known] if known else cache_keys
         if len(missing) < len(cache_keys):
@@ -164,16 +193,17 @@ class LevelLoader(DataLoader[K, V]):
             self._send_soon(batch)
         if not level.remaining:
             self._finish_level(level)
-        return level.future
 
-    def load_parts(self, keys: Sequence[K]) -> "list[tuple[Sequence[K], Mapping[K, V | Exception] | Future[dict[K, V | Exception]]]]":
+    def load_parts(self, keys: Sequence[K]) -> "list[tuple[Sequence[K], Mapping[K, V | Exception] | Wait]]":
         """Load distinct keys with a wait for each part that may come earlier than the others: what is known, and each batch under way.
 
         Returns:
             Each part with its values, or the wait for them.
         """
         if not self._known and not self._batches:
-            return [(keys, self.load_level(keys))]
+            wait = Wait()
+            self._begin(wait, keys)
+            return [(keys, wait)]
         known: dict[K, Any] = {}
         awaited: dict[_Batch | None, list[K]] = {}
         unsent = self._batches[-1] if self._batches and not self._batches[-1].is_sent else None
@@ -184,7 +214,11 @@ class LevelLoader(DataLoader[K, V]):
             else:
                 awaited.setdefault(self._under_way(cache_key) or unsent, []).append(key)
         there: list[tuple[Sequence[K], Any]] = [(list(known), known)] if known else []
-        return there + [(of_batch, self.load_level(of_batch)) for of_batch in awaited.values()]
+        for of_batch in awaited.values():
+            wait = Wait()
+            self._begin(wait, of_batch)
+            there.append((of_batch, wait))
+        return there
 
     def clear(self, key: K) -> "LevelLoader[K, V]":
         cache_key: Any = self.get_cache_key(key)
@@ -335,11 +369,11 @@ class LevelLoader(DataLoader[K, V]):
         return dict(zip(cache_keys, listed, strict=True))
 
     def _finish_level(self, level: _Level) -> None:
-        if level.future.done():  # its waiter is gone
+        if level.wait.done():  # its waiter is gone
             return
         if level.is_whole and len(level.batches[0].results) == len(level.keys):
             whole = level.batches[0].results
-            level.future.set_result({key: whole[key] for key in level.keys} if self.max_batch_size else whole)
+            level.wait.set_result({key: whole[key] for key in level.keys} if self.max_batch_size else whole)
             return
         known = self._known
         try:
@@ -349,7 +383,7 @@ class LevelLoader(DataLoader[K, V]):
             for batch in level.batches:
                 results.update(batch.results)
             found = {key: results[cache_key] for key, cache_key in zip(level.keys, level.cache_keys, strict=True)}
-        level.future.set_result(found)
+        level.wait.set_result(found)
 
     def _abandon(self, batch: _Batch) -> None:
         """End all waits for a batch that was cancelled itself: nobody will answer them."""
@@ -359,7 +393,11 @@ class LevelLoader(DataLoader[K, V]):
             for future in futures:
                 future.cancel()
         for level in batch.levels:
-            level.future.cancel()
+            level.wait.cancel()
+
+
+def _ignore(found: Any) -> None:
+    """Do nothing: nobody waits."""
 
 
 def _same(key: Any) -> Any:

@@ -47,21 +47,20 @@ class LinksByOpportunity:
 class _LinksOfCrm(PerCrm[OpportunityLinks]):
     def __init__(self, context: "Context", crm: Crm) -> None:
         super().__init__(context, crm.key, LINKS, self._links)
-        self._at = crm
         self._records: dict[str, Opportunity] = {}
 
     def load_of(self, opportunity: Opportunity) -> "asyncio.Future[OpportunityLinks | None]":
         self._records[opportunity.local_id] = opportunity
         return self.load(opportunity.local_id)
 
-    async def _links(self, ids: Sequence[str]) -> ById[OpportunityLinks]:
-        client = supported(self._at.client, LinksOpportunities, crm=self._at.key, what="tell the contacts of opportunities")
-        cache, selection = self._at.cache, self._context.selection
+    async def _links(self, crm: Crm, ids: Sequence[str]) -> ById[OpportunityLinks]:
+        client = supported(crm.client, LinksOpportunities, crm=crm.key, what="tell the contacts of opportunities")
+        cache, selection = crm.cache, self._context.selection
         begun, revision = (0.0, 0) if cache is None else (cache.now(), cache.revision)
         links = await client.opportunity_links([self._records[local_id] for local_id in ids], selection)
         for found in links.values():
             if not isinstance(found, VendorError):
                 self._context.loaders.seed(found.seeds)
                 if self._context.freshness.max_age:
-                    keep_seeds(self._at, found.seeds, selection, read_at=begun, revision=revision)
+                    keep_seeds(crm, found.seeds, selection, read_at=begun, revision=revision)
         return links

@@ -6,9 +6,11 @@ goes on from where it was asked for. Nothing is shown before everything is there
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextvars import Context, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from resolvers.loaders.level import Wait
 from server.execution.core import assume_not_awaitable
 from server.execution.plan import Arrival, ObjectPlan, Plan, Step
 from server.execution.steps import NOT_FOUND, Awaited, Failure
@@ -20,26 +22,33 @@ if TYPE_CHECKING:
 class Level:
     """The objects met at one place of the operation, and the values of their fields.
 
+    Where all fields are read off the objects when they are shown, as those of most relations are, it holds no more than the objects.
+
     Attributes:
         by_id: The distinct objects by their ids; it keeps them alive, so that ids stay theirs.
+        objects: The same, once all have been met.
+        shown: What is shown of each object, by its id.
         columns: For each field the values, in the order of the objects.
         awaited: What had to be awaited, by field and object.
         asked: The refs of each relation that were asked for.
         loaded: The records of each relation beside their refs.
-        shown: What is shown of each object, by its id.
     """
 
     __slots__ = ("_positions", "asked", "awaited", "by_id", "columns", "loaded", "objects", "shown")
 
-    def __init__(self, width: int) -> None:
+    objects: list[Any]
+    columns: list[list[Any]]
+    awaited: dict[tuple[int, int], Awaited]
+    asked: dict[int, dict[Any, Any]]
+    loaded: dict[int, list[tuple[Sequence[Any], Sequence[Any]]]]
+    _positions: dict[int, int]
+
+    def __init__(self, plan: ObjectPlan) -> None:
         self.by_id: dict[int, Any] = {}
-        self.columns: list[list[Any]] = [[] for _ in range(width)]
-        self.awaited: dict[tuple[int, int], Awaited] = {}
-        self.asked: dict[int, dict[Any, Any]] = {}
-        self.loaded: dict[int, list[tuple[Sequence[Any], Sequence[Any]]]] = {}
-        self.objects: list[Any] = []
         self.shown: dict[int, Any] = {}
-        self._positions: dict[int, int] = {}
+        if plan.active:
+            self.columns = [[] for _ in plan.steps]
+            self.awaited, self.asked, self.loaded, self._positions = {}, {}, {}, {}
 
     def value_of(self, index: int, source: Any) -> Any:
         """The value of a field that was found for an object, or NOT_FOUND."""
@@ -62,7 +71,7 @@ class Run:
     def __init__(self, executor: "BreadthFirstExecutor", plan: Plan) -> None:
         self.executor = executor
         self.plan = plan
-        self.levels = [Level(len(of.steps)) for of in plan.objects]
+        self.levels = list(map(Level, plan.objects))
         self.is_flawed = False
         self.pending = 0
         predicate: Any = executor
@@ -70,6 +79,8 @@ class Run:
         self._is_over = False
         self._is_cancelled = False
         self._arrived: list[Arrival] = []
+        self._loaded: list[tuple[Callable[[Any], None], Any]] = []
+        self._place: tuple[asyncio.AbstractEventLoop, Context] | None = None
         self._idle: asyncio.Future[None] | None = None
         self._tasks: list[asyncio.Task[Any]] = []
 
@@ -109,9 +120,12 @@ class Run:
             self._tasks.append(future)
         future.add_done_callback(partial(self._note, arrival))
 
-    def wait_for_level(self, future: "asyncio.Future[Any]", then: Callable[[Any], None]) -> None:
+    def wait_for_level(self, wait: Wait, then: Callable[[Any], None]) -> None:
+        """Wait for the records of a level, together with others that arrive in the same tick."""
         self.pending += 1
-        future.add_done_callback(partial(self._go_on, then))
+        if self._place is None:
+            self._place = asyncio.get_running_loop(), copy_context()
+        wait.then = partial(self._note_level, then)
 
     async def until_idle(self) -> None:
         """Wait until nothing is to be waited for any more, or the quick way has ended.
@@ -195,14 +209,29 @@ class Run:
         for of_step in by_step:
             of_step[0].step.arrive(self, of_step)
 
-    def _go_on(self, then: Callable[[Any], None], future: "asyncio.Future[Any]") -> None:
+    def _note_level(self, then: Callable[[Any], None], found: Any) -> None:
         if self._is_over:
             return
-        self.pending -= 1
-        if future.cancelled():
+        if not self._loaded:
+            assert self._place is not None, "nobody waits for a level"
+            loop, context = self._place  # not that of the batch which tells it, and which may have been begun by somebody else
+            loop.call_soon(self._go_on, context=context)
+        self._loaded.append((then, found))
+
+    def _go_on(self) -> None:
+        """Go on with the records of all levels that were loaded."""
+        loaded, self._loaded = self._loaded, []
+        if self._is_over:
+            return
+        self.pending -= len(loaded)
+        if any(found is None for _, found in loaded):
             self._give_up()
         else:
-            self._advance(partial(then, future.result()))
+            self._advance(partial(self._enter_all, loaded))
+
+    def _enter_all(self, loaded: list[tuple[Callable[[Any], None], Any]]) -> None:
+        for then, found in loaded:
+            then(found)
 
     def _advance(self, go_on: Callable[[], None]) -> None:
         try:

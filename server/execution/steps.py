@@ -8,6 +8,7 @@ from itertools import chain, repeat
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
+from resolvers.loaders.level import Wait
 from resolvers.relation import FieldPlan
 from server.execution.core import get_argument_values
 from server.execution.leaves import FlawError
@@ -284,7 +285,7 @@ class RelationStep(Step):
         loader: Any = getattr(run.executor.context_value.loaders, self.plan.loader or "")
         there: list[Any] = []
         for part, found in loader.load_level(list(refs)):
-            if is_awaitable_kind(found.__class__):
+            if found.__class__ is Wait:
                 run.wait_for_level(found, partial(self._loaded, run, level, part))
             else:
                 there += self._found(run, level, part, found)

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import time
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 
@@ -106,6 +107,28 @@ async def test_a_record_that_is_known_waits_for_no_other_of_its_crm(bench: Bench
     assert gates.asked.count(("a", "accounts")) == 2
     gates.held["a", "accounts"].set()
     assert (await task).errors == frozenset()
+
+
+@pytest.mark.parametrize("executor", ["stock", "ours"])
+async def test_what_a_batch_sets_is_not_seen_by_those_that_follow_from_it(bench: Bench, executor: str) -> None:
+    set_by: ContextVar[str] = ContextVar("set_by", default="nobody")
+    seen: list[str] = []
+
+    def setting(_crm: Crm) -> Reply:
+        async def reply(operation: str, found: Found) -> Found:
+            seen.append(set_by.get())
+            set_by.set(operation)
+            return found
+
+        return reply
+
+    bench.reply = setting
+    text = "{ opportunities(first: 24) { nodes { account { owner { name } } } } }"
+    outcome = await bench.outcome(text, STOCK if executor == "stock" else executor_class(bench.plans))
+
+    assert outcome.errors == frozenset()
+    assert len(seen) >= 6  # the list, accounts and users, of two Crms
+    assert set(seen) == {"nobody"}
 
 
 async def test_links_that_are_kept_lead_on_together_with_what_is_kept_besides() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from resolvers.loaders.level import LevelLoader
+from resolvers.loaders.level import LevelLoader, Wait
 
 
 class Source:
@@ -44,6 +44,14 @@ def loader_of(source: Source, **options: Any) -> LevelLoader[Any, Any]:
 
 def shown(level: dict[Any, Any]) -> dict[Any, Any]:
     return {key: str(value) if isinstance(value, Exception) else value for key, value in level.items()}
+
+
+def told(wait: object) -> list[Any]:
+    """What who waits for a part is told, as it is told."""
+    assert isinstance(wait, Wait)
+    heard: list[Any] = []
+    wait.then = heard.append
+    return heard
 
 
 async def ticks(number: int = 6) -> None:
@@ -81,11 +89,10 @@ async def test_parts_of_a_level_are_what_is_known_and_each_batch(source: Source)
 
     assert (known, there) == ([1, 2], {1: "v1", 2: "v2"})
     assert (of_sent, of_unsent) == ([3], [4, 5])
+    heard, later = told(first), told(second)
     source.gate.set()
-    assert isinstance(first, asyncio.Future)
-    assert isinstance(second, asyncio.Future)
-    assert (await first, await second) == ({3: "v3"}, {4: "v4", 5: "v5"})
     assert (await sent, await unsent) == ("v3", "v5")
+    assert (heard, later) == ([{3: "v3"}], [{4: "v4", 5: "v5"}])
     assert source.batches == [[1, 2], [3], [5, 4]]
 
 
@@ -137,10 +144,26 @@ async def test_a_dict_that_a_batch_function_gives_stays_as_it_is(source: Source)
 
 async def test_a_level_of_which_nothing_is_known_or_asked_for_has_one_part(source: Source) -> None:
     ((keys, found),) = loader_of(source).load_parts([2, 1])
+    heard = told(found)
+    await ticks()
 
     assert keys == [2, 1]
-    assert isinstance(found, asyncio.Future)
-    assert await found == {2: "v2", 1: "v1"}
+    assert heard == [{2: "v2", 1: "v1"}]
+
+
+async def test_who_waits_for_a_part_is_told_once_when_its_batch_is_cancelled(source: Source) -> None:
+    source.gate = asyncio.Event()
+    loader = loader_of(source, max_batch_size=1)
+    ((_, found),) = loader.load_parts([2, 1])
+    heard = told(found)
+    await ticks()
+    first, second = (task for task in asyncio.all_tasks() if task.get_name() == "a batch")
+    first.cancel()
+    await ticks()
+    source.gate.set()
+    await asyncio.wait({first, second})
+
+    assert heard == [None]
 
 
 async def test_what_a_level_loaded_a_single_load_knows(source: Source) -> None:
