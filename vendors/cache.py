@@ -120,9 +120,12 @@ class MemoryCache:
         earliest = now - min(max_age, self._ttl_seconds)
         shelves = self._serving(kind, wish)
         get = shelves[0].records.get if len(shelves) == 1 else _youngest([shelf.records for shelf in shelves])
-        kept: dict[str, Any] = dict(zip(ids, map(get, ids), strict=True))
-        if None in kept.values():
-            kept = {local_id: of for local_id, of in kept.items() if of is not None}
+        found: list[Any] = list(map(get, ids))
+        if all(found) and not any(shelf.warnings for shelf in shelves):  # as it mostly is
+            oldest = min(map(_READ_AT, found), default=now)
+            if oldest >= earliest:
+                return Taken(dict(zip(ids, map(_RECORD, found), strict=True)), max(0.0, now - oldest))
+        kept = {local_id: of for local_id, of in zip(ids, found, strict=True) if of is not None}
         oldest = min(map(_READ_AT, kept.values()), default=now)
         if oldest < earliest:
             kept = {local_id: of for local_id, of in kept.items() if of[1] >= earliest or of[2] > now}
