@@ -49,16 +49,16 @@ _open: Final = _Open()
 
 
 class Wait:
-    """A wait for many keys that only one waits for, who is told at once. A future would tell him a tick later, with a callback for each.
+    """A wait for many keys that only one waits for, and that is not over when it begins: all that is needed of a future there.
 
     Attributes:
-        then: Is told the values by key, from within the batch that found them; or None when that was cancelled.
+        then: Is called with the values by key, from within the batch that found them; with None when that was cancelled.
     """
 
     __slots__ = ("then",)
 
     def __init__(self) -> None:
-        self.then: Callable[[Any], None] = _ignore
+        self.then: Callable[[Any], object] = _ignore
 
     def done(self) -> bool:
         return False
@@ -200,7 +200,7 @@ class LevelLoader(DataLoader[K, V]):
         Returns:
             Each part with its values, or the wait for them.
         """
-        if not self._known and not self._batches:
+        if keys and not self._known and not self._batches:
             wait = Wait()
             self._begin(wait, keys)
             return [(keys, wait)]

@@ -6,7 +6,7 @@ goes on from where it was asked for. Nothing is shown before everything is there
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextvars import Context, copy_context
+from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -79,8 +79,6 @@ class Run:
         self._is_over = False
         self._is_cancelled = False
         self._arrived: list[Arrival] = []
-        self._loaded: list[tuple[Callable[[Any], None], Any]] = []
-        self._place: tuple[asyncio.AbstractEventLoop, Context] | None = None
         self._idle: asyncio.Future[None] | None = None
         self._tasks: list[asyncio.Task[Any]] = []
 
@@ -121,11 +119,14 @@ class Run:
         future.add_done_callback(partial(self._note, arrival))
 
     def wait_for_level(self, wait: Wait, then: Callable[[Any], None]) -> None:
-        """Wait for the records of a level, together with others that arrive in the same tick."""
+        """Go on with the records of a level in the tick after the one that brings them, as who awaits a future does."""
         self.pending += 1
-        if self._place is None:
-            self._place = asyncio.get_running_loop(), copy_context()
-        wait.then = partial(self._note_level, then)
+        loop, context = asyncio.get_running_loop(), copy_context()  # not that of the batch, nor of what other levels lead to
+
+        def tell(found: Any) -> None:
+            loop.call_soon(self._go_on, then, found, context=context)
+
+        wait.then = tell
 
     async def until_idle(self) -> None:
         """Wait until nothing is to be waited for any more, or the quick way has ended.
@@ -209,29 +210,14 @@ class Run:
         for of_step in by_step:
             of_step[0].step.arrive(self, of_step)
 
-    def _note_level(self, then: Callable[[Any], None], found: Any) -> None:
+    def _go_on(self, then: Callable[[Any], None], found: Any) -> None:
         if self._is_over:
             return
-        if not self._loaded:
-            assert self._place is not None, "nobody waits for a level"
-            loop, context = self._place  # not that of the batch which tells it, and which may have been begun by somebody else
-            loop.call_soon(self._go_on, context=context)
-        self._loaded.append((then, found))
-
-    def _go_on(self) -> None:
-        """Go on with the records of all levels that were loaded."""
-        loaded, self._loaded = self._loaded, []
-        if self._is_over:
-            return
-        self.pending -= len(loaded)
-        if any(found is None for _, found in loaded):
+        self.pending -= 1
+        if found is None:
             self._give_up()
         else:
-            self._advance(partial(self._enter_all, loaded))
-
-    def _enter_all(self, loaded: list[tuple[Callable[[Any], None], Any]]) -> None:
-        for then, found in loaded:
-            then(found)
+            self._advance(partial(then, found))
 
     def _advance(self, go_on: Callable[[], None]) -> None:
         try:

@@ -5,6 +5,7 @@ import gc
 import time
 from contextvars import ContextVar
 from dataclasses import replace
+from itertools import permutations, product
 from typing import Any
 
 import orjson
@@ -129,6 +130,31 @@ async def test_what_a_batch_sets_is_not_seen_by_those_that_follow_from_it(bench:
     assert outcome.errors == frozenset()
     assert len(seen) >= 6  # the list, accounts and users, of two Crms
     assert set(seen) == {"nobody"}
+
+
+@pytest.mark.parametrize(
+    "order", list(permutations(["account { owner { name } }", "pipeline { name }", "primaryContact { owner { name } }"]))
+)
+@pytest.mark.parametrize("slow", list(product(range(3), repeat=3)), ids=str)
+async def test_what_arrives_a_tick_apart_is_never_more_calls_than_stock(order: tuple[str, ...], slow: tuple[int, ...]) -> None:
+    """Two branches lead to users, and whether they meet in one call is for the ticks to decide, not for us."""
+    ticks: dict[str, int] = dict(zip(("pipelines", "accounts", "contacts"), slow, strict=True))
+
+    def delayed(_crm: Crm) -> Reply:
+        async def reply(operation: str, found: Found) -> Found:
+            for _ in range(ticks.get(operation, 0)):
+                await asyncio.sleep(0)
+            return found
+
+        return reply
+
+    bench = Bench(SCHEMA, [memory_crm("a", opportunities=5)], Plans(), delayed)
+    text = f"{{ opportunities(first: 5) {{ nodes {{ {' '.join(order)} }} }} }}"
+
+    stock, ours = await bench.outcome(text, STOCK), await bench.outcome(text, executor_class(bench.plans))
+
+    assert ours.data == stock.data
+    assert ours.batches.total() <= stock.batches.total()
 
 
 async def test_links_that_are_kept_lead_on_together_with_what_is_kept_besides() -> None:

@@ -151,6 +151,10 @@ async def test_a_level_of_which_nothing_is_known_or_asked_for_has_one_part(sourc
     assert heard == [{2: "v2", 1: "v1"}]
 
 
+async def test_a_level_without_keys_has_no_parts(source: Source) -> None:
+    assert loader_of(source).load_parts([]) == []
+
+
 async def test_who_waits_for_a_part_is_told_once_when_its_batch_is_cancelled(source: Source) -> None:
     source.gate = asyncio.Event()
     loader = loader_of(source, max_batch_size=1)
