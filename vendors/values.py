@@ -19,7 +19,7 @@ else:
         return dataclasses.dataclass(unsafe_hash=frozen, **options)
 
     class _CachedProperty:
-        """Do what `functools.cached_property` does since Python 3.12: without the lock that it took before, which is most of its time."""
+        """Do what `functools.cached_property` does since Python 3.12: without the lock that it took before."""
 
         def __init__(self, function: Callable[[Any], Any]) -> None:
             self._function = function

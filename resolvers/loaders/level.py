@@ -2,6 +2,8 @@
 
 A level and single loads share everything: what is known, what is under way, and what of one tick becomes one batch. Nobody who waits
 can end what others wait for, because each has a wait of his own.
+
+One piece, because batches, waits and the loader know each other's insides: none of them means anything alone.
 """
 
 import threading

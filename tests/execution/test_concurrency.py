@@ -1,4 +1,7 @@
-"""No branch waits for a slower one, what is loaded is loaded together, and requests share nothing but plans."""
+"""No branch waits for a slower one, what is loaded is loaded together, and requests share nothing but plans.
+
+One file, because all of it is about when things happen, over the same gates that hold answers back.
+"""
 
 import asyncio
 import gc

@@ -164,7 +164,7 @@ async def test_who_waits_for_a_part_is_told_once_when_its_batch_is_cancelled(sou
     first, second = (task for task in asyncio.all_tasks() if task.get_name() == "a batch")
     first.cancel()
     await ticks()
-    source.gate.set()
+    second.cancel()
     await asyncio.wait({first, second})
 
     assert heard == [None]
