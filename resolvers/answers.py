@@ -15,6 +15,7 @@ from resolvers.context import Context
 from resolvers.errors import is_unexpected, shown
 from resolvers.event_execution import around_events
 from resolvers.explain import explanation
+from resolvers.freshness import shown_ages
 from resolvers.selection import selection_of
 from vendors.calls import MAX_WARNINGS, recording
 from vendors.errors import ErrorCode
@@ -86,7 +87,7 @@ class Answers(SchemaExtension):
         ]
         told: dict[str, Any] = {"warnings": warnings[:MAX_WARNINGS]} if warnings else {}
         if context.freshness.ages:
-            told["ages"] = context.freshness.told()
+            told["ages"] = shown_ages(context.freshness.ages)
         if (self.execution_context.operation_extensions or {}).get("explain") is True:
             told["explain"] = explanation(context, (context.clocks.monotonic() - self._begun) * 1_000)
         return told

@@ -21,6 +21,7 @@ from vendors.model import EVERYTHING, Selection
 from vendors.registry import Crm
 
 if TYPE_CHECKING:
+    from resolvers.footing import Footing
     from resolvers.listing.parents import Siblings
 
 
@@ -67,6 +68,8 @@ class Context:
         resume_after: The cursor that the transport says the client has come to; it counts more than the operation's own argument.
         event_id: The cursor of the event that is being shown.
         freshness: How old what it reads may be, and how old what it used was.
+        has_looked_for_indexes: Whether an index, if there was one, would have been used.
+        footing: What its answer stands on, where that is made of kept records alone.
     """
 
     crms: Mapping[str, Crm]
@@ -87,6 +90,8 @@ class Context:
     resume_after: str | None = None
     event_id: str | None = None
     freshness: Freshness = field(default_factory=Freshness)
+    has_looked_for_indexes: bool = False
+    footing: "Footing | None" = None
     _loaders: Loaders | None = None
     _has_ended: bool = False
 
@@ -122,6 +127,10 @@ class Context:
         self.list_errors, self.warning_paths, self.missing_rates = fresh.list_errors, fresh.warning_paths, fresh.missing_rates
         self.siblings, self.explained, self.freshness, self._loaders = fresh.siblings, fresh.explained, fresh.freshness, None
         self._has_ended = False
+
+    def cache_versions(self) -> dict[str, int]:
+        """What is kept now: by Crm, the version of its cache."""
+        return {key: crm.cache.version for key, crm in self.crms.items() if crm.cache is not None}
 
     def place_warnings(self, warnings: Iterable[Warned], path: Sequence[str | int]) -> None:
         """Note in which list warnings came up; the first one counts."""

@@ -61,26 +61,31 @@ class Freshness:
     Attributes:
         max_age: Seconds, for what is read by id, and lists below others; 0 reads anew.
         ages: By Crm, how old the oldest thing was that was kept and used, in seconds.
+        versions: What was kept when the operation began, if it allows an age: by Crm, the version of its cache.
     """
 
     max_age: float = 0.0
     ages: dict[str, float] = field(default_factory=dict[str, float])
+    versions: Mapping[str, int] = field(default_factory=dict[str, int])
     _is_settled: bool = False
 
-    def settle(self, info: "GraphQLResolveInfo[Any]", variables: dict[str, Any]) -> None:
+    def settle(self, context: "Context", info: "GraphQLResolveInfo[Any]", variables: dict[str, Any]) -> None:
         """Find the strictest age that the root fields of the operation allow, once."""
         if not self._is_settled:
             self._is_settled = True
             self.max_age = _strictest(info, variables)
+            if self.max_age:
+                self.versions = context.cache_versions()
 
     def note(self, crm: str, age: float) -> None:
         """Note that something was used that was kept for so long."""
         if age >= self.ages.get(crm, 0.0):
             self.ages[crm] = age
 
-    def told(self) -> dict[str, float]:
-        """What an answer's `extensions.ages` holds: by Crm, in seconds."""
-        return {crm: round(age, 3) for crm, age in sorted(self.ages.items())}
+
+def shown_ages(ages: Mapping[str, float]) -> dict[str, float]:
+    """What an answer's `extensions.ages` holds: by Crm, in seconds."""
+    return {crm: round(age, 3) for crm, age in sorted(ages.items())}
 
 
 def allowed(info: strawberry.Info[Any, Any], max_age: int) -> float:
@@ -92,7 +97,7 @@ def allowed(info: strawberry.Info[Any, Any], max_age: int) -> float:
     if not 0 <= max_age <= MAX_AGE:
         raise bad_input(f"`{_ARGUMENT}` must be from 0 to {MAX_AGE} seconds, not {max_age}; 0 reads records anew.")
     core: Any = info
-    info.context.freshness.settle(core._raw_info, info.variable_values)  # noqa: SLF001  # Strawberry wraps what is needed here
+    info.context.freshness.settle(info.context, core._raw_info, info.variable_values)  # noqa: SLF001  # Strawberry wraps what is needed here
     return float(max_age)
 
 
@@ -102,7 +107,7 @@ def wish_of(selection: model.Selection, kind: str) -> Wish:
         return None
     wish: Wish = selection.derived.get(kind)
     if wish is None:
-        classes = _record_classes()
+        classes = record_classes()
         if kind in _ALONE:
             classes = classes.difference(_RECORDS) | {kind}
         wish = frozenset((name, attribute) for name, read in selection.attributes.items() if name in classes for attribute in read)
@@ -338,7 +343,7 @@ def _leaves_out(directive: DirectiveNode, variables: dict[str, Any]) -> bool:
 
 
 @cache
-def _record_classes() -> frozenset[str]:
+def record_classes() -> frozenset[str]:
     """Names of the classes that records are made of: those of the model, and those of the vendors' own fields."""
     modules = {model.__name__} | {kind.__module__ for vendor in all_vendors().values() for kind in vendor.extensions.values()}
     return frozenset(name for module in modules for name, found in vars(sys.modules[module]).items() if is_dataclass(found))

@@ -17,6 +17,7 @@ from server import graphiql
 from server.http import pages
 from server.http.csrf import PREFLIGHT_HEADERS
 from server.http.guard import GuardMiddleware, JsonCorsMiddleware
+from server.http.kept_answers import FootingOf
 from server.http.media import MULTIPART
 from server.http.middleware import HeaderSizeMiddleware, RequestIdMiddleware
 from server.http.operations import ContextFactory
@@ -41,6 +42,7 @@ def create_app(
     default_tabs: Sequence[graphiql.Tab] = (),
     further_routes: Sequence[BaseRoute] = (),
     lifespan: Lifespan | None = None,
+    footing_of: FootingOf | None = None,
 ) -> Starlette:
     """Put the application together.
 
@@ -54,12 +56,19 @@ def create_app(
         default_tabs: Queries that GraphiQL opens with.
         further_routes: What else is served.
         lifespan: What is opened before the first request and closed after the last.
+        footing_of: Tells which answers can be kept; without it none are.
     """
 
     def page() -> str:
         return graphiql.page(endpoint=ENDPOINT, subscription_url=ENDPOINT, default_tabs=default_tabs)
 
-    view = GraphQLView(schema=schema, context_factory=context_factory, settings=settings, page=page if settings.graphiql else None)
+    view = GraphQLView(
+        schema=schema,
+        context_factory=context_factory,
+        settings=settings,
+        page=page if settings.graphiql else None,
+        footing_of=footing_of,
+    )
     routes: list[BaseRoute] = [
         Route(ENDPOINT, view),
         Route(f"{ENDPOINT}/", view),

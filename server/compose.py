@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 from strawberry.extensions import SchemaExtension
 
 from resolvers.context import Context
+from resolvers.footing import footing_of
 from resolvers.listing.index import IndexStore
 from server.app import create_app
 from server.changes.service import ChangeService
@@ -142,6 +143,7 @@ def create_server(
         default_tabs=tabs,
         further_routes=[Webhooks(watching, settings=config.changes, http=config.http, clocks=clocks).route()],
         lifespan=lifespan,
+        footing_of=footing_of,
     )
     app.state.watching = watching
     return app

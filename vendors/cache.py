@@ -57,6 +57,15 @@ class EntityCache(Protocol):
         """Changes whenever something is dropped."""
         ...
 
+    @property
+    def version(self) -> int:
+        """Changes whenever something is kept or dropped."""
+        ...
+
+    def is_young(self, read_at: float, *, max_age: float) -> bool:
+        """Whether what was read at that moment is not older than that, and not too old to be kept."""
+        ...
+
     def take(self, kind: str, ids: Sequence[str], *, wish: Wish, max_age: float) -> Taken:
         """Give what is kept of records and is not older than that, in the order of the ids."""
         ...
@@ -107,13 +116,20 @@ class MemoryCache:
         self.now = clock
         self._ttl_seconds = ttl_seconds
         self._most = most_records
-        self._revision = 0
+        self._revision = self._version = 0
         self._shelves: dict[str, dict[Wish, _Shelf]] = {}
         self._fillings = 0
 
     @property
     def revision(self) -> int:
         return self._revision
+
+    @property
+    def version(self) -> int:
+        return self._version
+
+    def is_young(self, read_at: float, *, max_age: float) -> bool:
+        return read_at >= self._earliest(max_age)
 
     def take(self, kind: str, ids: Sequence[str], *, wish: Wish, max_age: float) -> Taken:
         now = self.now()
@@ -162,7 +178,7 @@ class MemoryCache:
         self._make_room()
 
     def page(self, kind: str, key: Hashable, *, wish: Wish, max_age: float) -> KeptPage | None:
-        earliest = self.now() - min(max_age, self._ttl_seconds)
+        earliest = self._earliest(max_age)
         pages = [shelf.pages[key] for shelf in self._serving(kind, wish) if key in shelf.pages]
         youngest = max(pages, key=lambda page: page.read_at, default=None)
         return None if youngest is None or youngest.read_at < earliest else youngest
@@ -179,6 +195,7 @@ class MemoryCache:
         self._make_room()
 
     def forget_page(self, kind: str, key: Hashable) -> None:
+        self._version += 1
         shelves = self._shelves.get(kind, {}).values()
         ids = {row.record.local_id for shelf in shelves if key in shelf.pages for row in shelf.pages[key].page.rows}
         for shelf in shelves:
@@ -188,11 +205,15 @@ class MemoryCache:
 
     def drop(self, ids: Sequence[str]) -> None:
         self._revision += 1
+        self._version += 1
         for shelf in self._all_shelves():
             shelf.pages.clear()
             shelf.rows = 0
             for local_id in ids:
                 shelf.remove_record(local_id)
+
+    def _earliest(self, max_age: float) -> float:
+        return self.now() - min(max_age, self._ttl_seconds)
 
     def _serving(self, kind: str, wish: Wish) -> "list[_Shelf]":
         """The shelves with what was read so that it serves a wish."""
@@ -204,6 +225,7 @@ class MemoryCache:
 
     def _shelf(self, kind: str, wish: Wish) -> "_Shelf":
         """The shelf for what is read with a wish, which is about to be filled."""
+        self._version += 1
         shelves = self._shelves.setdefault(kind, {})
         shelf = shelves.get(wish)
         if shelf is None:

@@ -27,6 +27,8 @@ ROOT: Final = Path(__file__).parents[2]
 _WORK: Final = Path("/var/tmp/peers")  # noqa: S108  # large, and of use to a later run
 _PEERS: Final = "strawberry,yoga-jit,tailcall"
 _BASES: Final = ("yoga-jit", "tailcall", "strawberry")
+# With all in memory there are no calls to share and no answers of vendors to read.
+_IN_MEMORY: Final[Mapping[str, Sequence[str]]] = {"ours": (), "ours-executed": ("--executed",)}
 _TARGETS: Final[Mapping[str, Sequence[str]]] = {"ours": (), "ours-apart": ("--apart",), "ours-anew": ("--apart", "--anew")}
 _FIRST_PORT: Final = 9400
 _MOST_FILES: Final = 65_536
@@ -70,15 +72,15 @@ def measure(given: Namespace, variant: str) -> Measured:
     """
     known = load(given.folder).PEERS
     peers = [name for name in given.peers.split(",") if variant in known[name][2]]
-    targets = ["ours"] if variant == "B" else list(_TARGETS)
+    targets = _IN_MEMORY if variant == "B" else _TARGETS
     addresses = {target: f"http://127.0.0.1:{_FIRST_PORT + number}/" for number, target in enumerate(targets)}
     out = given.work / "run" / f"ours-{variant}.jsonl"
     out.unlink(missing_ok=True)
     command = [sys.executable, "-m", "bench.peers.runner", str(given.folder), ",".join(addresses.values())]
     command += ["--variant", variant, "--peers", ",".join(peers), "--out", str(out), "--rounds", str(given.rounds)]
     command += ["--seconds", str(given.seconds), "--low-seconds", str(given.low_seconds), "--warm", str(given.warm)]
-    for number, target in enumerate(targets):
-        serve = [sys.executable, "-m", "bench.peers.serve", "--port", str(_FIRST_PORT + number), *_TARGETS[target]]
+    for number, (target, options) in enumerate(targets.items()):
+        serve = [sys.executable, "-m", "bench.peers.serve", "--port", str(_FIRST_PORT + number), *options]
         command += ["--target-cmd", f"{target}={addresses[target]}graphql={shlex.join(serve)}"]
     calls: Mapping[str, int] = {}
     with subprocess.Popen(command, cwd=ROOT, env=_environment(given), stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  # ours
@@ -90,7 +92,7 @@ def measure(given: Namespace, variant: str) -> Measured:
     if process.returncode:
         raise PeersError(f"the runner ended with {process.returncode}")
     cells = [json.loads(line) for line in out.read_text("utf-8").splitlines()] if out.exists() else []
-    left_out = set(targets) - {cell["peer"] for cell in cells}
+    left_out = targets.keys() - {cell["peer"] for cell in cells}
     if left_out:
         raise PeersError(f"{', '.join(sorted(left_out))} did not answer as expected; see {given.work / 'run'}")
     for target in targets:

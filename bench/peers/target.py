@@ -27,6 +27,7 @@ from vendors.sharing import SharedReads
 _DEADLINE_SECONDS: Final = 60.0  # slow answers are measured, not cut off
 _FOREVER_SECONDS: Final = 86_400.0
 _NOT_KEPT_SECONDS: Final = 1e-9
+_TOO_SMALL_BYTES: Final = 1
 # Settings of a Crm. In B everything is in memory.
 _CRM_SETTINGS: Final[Mapping[str, Mapping[str, float]]] = {
     "A": {"table_ttl_seconds": _NOT_KEPT_SECONDS},
@@ -35,7 +36,7 @@ _CRM_SETTINGS: Final[Mapping[str, Mapping[str, float]]] = {
 }
 
 
-def serve(backend: str, variant: str, *, port: int, apart: bool = False, anew: bool = False) -> None:
+def serve(backend: str, variant: str, *, port: int, apart: bool = False, anew: bool = False, executed: bool = False) -> None:
     """Serve until told to stop, put together as `crmgraph serve` does it.
 
     Args:
@@ -44,6 +45,7 @@ def serve(backend: str, variant: str, *, port: int, apart: bool = False, anew: b
         port: Port to listen at.
         apart: Whether operations share no vendor calls.
         anew: Whether every answer is read anew, as those of vendors whose data changes all the time.
+        executed: Whether every query is executed, as those that differ each time.
     """
     files, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(files, most_files), most_files))
@@ -55,6 +57,8 @@ def serve(backend: str, variant: str, *, port: int, apart: bool = False, anew: b
             config = _apart(config)
         if anew:
             _keep_no_readings()
+        if executed:
+            config = replace(config, http=replace(config.http, kept_answers_bytes=_TOO_SMALL_BYTES))
         app = create_server(config)
         GraphServer(uvicorn_config(app, port=port), app.state.on_stop, tunes_gc=config.server.gc == "tuned").run(sockets=[listener])
 

@@ -9,7 +9,7 @@ from typing import Final
 from graphql import DocumentNode
 from strawberry.extensions import SchemaExtension
 
-from server.execution.bounded import BoundedCache
+from server.bounded import BoundedCache
 
 # A parsed document takes up to 340 bytes for each character of its text, so that all of them together stay below 90 MB.
 MAX_CHARACTERS: Final = 250_000

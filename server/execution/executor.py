@@ -8,6 +8,7 @@ from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from resolvers.event_execution import EventExecutor
+from resolvers.footing import note_footing
 from server.execution.compiled import note_use
 from server.execution.core import assume_not_awaitable, default_field_resolver, default_type_resolver, is_awaitable
 from server.execution.plan import Plan
@@ -105,6 +106,8 @@ class BreadthFirstExecutor(StrawberryGraphQLCoreExecutionContext):
                 run.is_flawed = True
             else:
                 self.plans.gone[Way.QUICK] += 1
+                if plan.shows_records:
+                    note_footing(self.context_value)
                 response = self.build_response(data)
                 self._let_go()
                 return response

@@ -50,13 +50,19 @@ class ObjectPlan:
 
 @dataclass(slots=True, eq=False)
 class Plan:
-    """The plan of an operation. `collected` are the fields as graphql-core has collected them, for its own way through the operation."""
+    """The plan of an operation.
+
+    Args:
+        collected: The fields as graphql-core has collected them, for its own way through the operation.
+        shows_records: Whether it shows nothing but records and the lists they are in (see `resolvers.footing`).
+    """
 
     objects: list[ObjectPlan]
     steps: "dict[int, Step]"
     root: ObjectPlan
     root_fields: GroupedFieldSet
     collected: dict[tuple[GraphQLObjectType, int], CollectedFields]
+    shows_records: bool = False
     uses: int = 0
 
 

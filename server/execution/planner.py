@@ -23,6 +23,7 @@ from graphql.pyutils import Path
 from strawberry.types.field import StrawberryField
 
 from resolvers import relation
+from resolvers.footing import shows_records
 from resolvers.relation import PLAN, FieldPlan
 from server.execution.core import (
     collect_fields,
@@ -101,7 +102,14 @@ class _Planner:
             self._schema, executor.fragments, executor.variable_values, root_type, executor.operation, executor.hide_suggestions
         )
         root = self._object(root_type, collected.grouped_field_set, None, is_single=True)
-        return Plan(objects=self._objects, steps=self._steps, root=root, root_fields=collected.grouped_field_set, collected=self._collected)
+        return Plan(
+            objects=self._objects,
+            steps=self._steps,
+            root=root,
+            root_fields=collected.grouped_field_set,
+            collected=self._collected,
+            shows_records=all(shows_records(of.object_type.name, map(_field_name, of.steps)) for of in self._objects),
+        )
 
     def _object(self, type_: GraphQLObjectType, fields: GroupedFieldSet, path: Path | None, *, is_single: bool) -> ObjectPlan:
         plan = ObjectPlan(number=len(self._objects), object_type=type_)
@@ -171,6 +179,10 @@ class _Planner:
         if not plans:
             raise UnplannableError
         return Children(required=required, plans=plans, abstract=abstract)
+
+
+def _field_name(step: Step) -> str:
+    return step.details[0].node.name.value
 
 
 def _required(type_: Any) -> tuple[bool, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Final
 
-from server.execution.bounded import BoundedCache
+from server.bounded import BoundedCache
 from server.execution.plan import Plan
 from server.execution.planner import UnplannableError, conditions_of, plan_of
 

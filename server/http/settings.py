@@ -29,6 +29,7 @@ class HttpSettings:
         sse_ping_seconds: How often a stream of server-sent events has a comment.
         sse_retry_seconds: How long a browser waits before it comes back to a stream of server-sent events that broke off.
         multipart_heartbeat_seconds: How often a multipart stream has an empty part.
+        kept_answers_bytes: Size of the answers, made of kept records alone, that are kept as a whole.
     """
 
     host: str = "127.0.0.1"
@@ -50,6 +51,7 @@ class HttpSettings:
     sse_ping_seconds: float = 12.0
     sse_retry_seconds: float = 1.0
     multipart_heartbeat_seconds: float = 5.0
+    kept_answers_bytes: int = 32 * 1024 * 1024
 
     def __post_init__(self) -> None:
         for origin in self.cors_origins:

@@ -23,6 +23,7 @@ from server.graphiql import CONTENT_SECURITY_POLICY
 from server.http.answer import Answer, answer_from_result, request_error, response_from_answer
 from server.http.body import GraphQLParameters, parameters_of_get, parameters_of_post
 from server.http.csrf import may_query_by_get
+from server.http.kept_answers import FootingOf, KeptAnswers
 from server.http.media import EVENT_STREAM, GRAPHQL_RESPONSE, HTML, JSON, MULTIPART, answer_type, stream_type
 from server.http.operations import ContextFactory, Operations, Resumable
 from server.http.refusal import RefusedError
@@ -55,15 +56,23 @@ class GraphQLView:
         context_factory: Called once for each operation.
         settings: Sizes, origins, switches.
         page: Writes the page for browsers; None if there is none.
+        footing_of: Tells which answers can be kept; without it none are.
     """
 
     def __init__(
-        self, *, schema: Schema, context_factory: ContextFactory, settings: HttpSettings, page: Callable[[], str] | None = None
+        self,
+        *,
+        schema: Schema,
+        context_factory: ContextFactory,
+        settings: HttpSettings,
+        page: Callable[[], str] | None = None,
+        footing_of: FootingOf | None = None,
     ) -> None:
         self._operations = Operations(schema, context_factory)
         self._settings = settings
         self._page = page
         self._streams = OpenStreams()
+        self._kept = None if footing_of is None else KeptAnswers(footing_of, max_bytes=settings.kept_answers_bytes)
         self._forms: dict[str, StreamForm] = {EVENT_STREAM: EventStreamForm(settings), MULTIPART: MultipartForm(settings)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -121,9 +130,13 @@ class GraphQLView:
         return StreamResponse(outcomes, form, self._streams)
 
     async def _answer(self, request: Request, parameters: GraphQLParameters, context: object) -> Answer:
+        kept = None if self._kept is None else self._kept.find(parameters, context)
+        if kept is not None:
+            return kept
         operation = self._operations.execute(parameters, context, _ANSWERED[request.method])
         try:
-            return answer_from_result(await _while_connected(request, operation))
+            answer = answer_from_result(await _while_connected(request, operation))
+            return answer if self._kept is None else self._kept.keep(parameters, context, answer)
         except InvalidOperationTypeError as error:
             if error.operation_type is _SUBSCRIPTION:
                 return request_error(_HOW_TO_SUBSCRIBE if self._operations.has_subscriptions else "This graph has no subscriptions.")

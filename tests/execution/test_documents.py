@@ -13,7 +13,7 @@ from strawberry.schema import schema as strawberry_schema
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types import ExecutionResult
 
-from server.execution.bounded import BoundedCache
+from server.bounded import BoundedCache
 from server.execution.documents import document_cache
 from server.limits import Limits, extension, operation_extensions
 

@@ -10,6 +10,7 @@ import uvicorn
 from starlette.requests import HTTPConnection
 
 from resolvers.context import Context
+from resolvers.footing import footing_of
 from server.app import create_app
 from server.http import HttpSettings, listen, uvicorn_config
 from tests.resolvers.graph import Graph, until
@@ -26,7 +27,7 @@ async def served(graph: Graph) -> AsyncGenerator[str, None]:
         del connection, params
         return graph.make()
 
-    app = create_app(schema=graph.schema, context_factory=context, settings=HttpSettings(), ready=lambda: True)
+    app = create_app(schema=graph.schema, context_factory=context, settings=HttpSettings(), ready=lambda: True, footing_of=footing_of)
     listener = listen("127.0.0.1", 0)
     host, port = listener.getsockname()
     server = uvicorn.Server(uvicorn_config(app, host=host, port=port))
