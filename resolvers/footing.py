@@ -7,7 +7,7 @@ that was kept of one. Besides on the kept records it depends on the Crms that ma
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Final, NamedTuple
 
 from resolvers.context import Context
 from resolvers.freshness import record_classes, shown_ages
@@ -35,6 +35,15 @@ def shows_records(type_name: str, fields: Iterable[str]) -> bool:
     return type_name in _TYPES or type_name in record_classes()
 
 
+class _Used(NamedTuple):
+    """What was kept of a Crm and used: the version of its cache, when the oldest was read, and when not all is used any more."""
+
+    cache: EntityCache
+    version: int
+    read_at: float
+    until: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Footing:
     """What an answer stands on.
@@ -43,47 +52,43 @@ class Footing:
         crms: The Crms that the viewer may see.
         rates: The exchange rates.
         day: The day, in UTC.
-        max_age: How old the records may be, in seconds.
-        versions: What was kept: by Crm, the version of its cache.
-        read_at: By Crm, its cache, and when the oldest was read of what was used of it, in that cache's seconds.
+        used: What was kept and used, by Crm.
     """
 
     crms: Mapping[str, Crm]
     rates: Rates
     day: date
-    max_age: float
-    versions: Mapping[str, int]
-    read_at: Mapping[str, tuple[EntityCache, float]]
+    used: Mapping[str, _Used]
 
     def extensions(self, context: object) -> dict[str, object] | None:
         """What the answer's `extensions` would hold if another operation made it anew; None where it may become another answer."""
         if not isinstance(context, Context) or context.crms is not self.crms or context.rates is not self.rates:
             return None
-        if context.utc_now().date() != self.day or context.cache_versions() != self.versions:
+        if context.utc_now().date() != self.day:
             return None
-        if not all(cache.is_young(read_at, max_age=self.max_age) for cache, read_at in self.read_at.values()):
-            return None
-        return {"ages": shown_ages({crm: cache.now() - read_at for crm, (cache, read_at) in self.read_at.items()})} if self.read_at else {}
+        ages: dict[str, float] = {}
+        for crm, used in self.used.items():
+            now = used.cache.now()
+            if used.cache.version != used.version or now >= used.until:
+                return None
+            ages[crm] = now - used.read_at
+        return {"ages": shown_ages(ages)} if ages else {}
 
 
 def note_footing(context: object) -> None:
     """Note what the answer stands on of an operation that shows records, at its end."""
     if not isinstance(context, Context) or context.has_looked_for_indexes or not context.freshness.max_age:
         return
-    ages, recorder, versions = context.freshness.ages, context.recorder, context.cache_versions()
+    freshness, recorder = context.freshness, context.recorder
     if recorder.calls or recorder.kept_since is not None or recorder.joined_since is not None:
         return
-    if versions != context.freshness.versions or not ages.keys() <= versions.keys():
-        return
-    caches = {key: crm.cache for key, crm in context.crms.items() if crm.cache is not None}
-    context.footing = Footing(
-        crms=context.crms,
-        rates=context.rates,
-        day=context.utc_now().date(),
-        max_age=context.freshness.max_age,
-        versions=versions,
-        read_at={crm: (caches[crm], caches[crm].now() - age) for crm, age in ages.items()},
-    )
+    used: dict[str, _Used] = {}
+    for crm, age in freshness.ages.items():
+        cache = context.crms[crm].cache
+        if cache is None or cache.version != freshness.versions[crm]:
+            return
+        used[crm] = _Used(cache, cache.version, cache.now() - age, freshness.until[crm])
+    context.footing = Footing(crms=context.crms, rates=context.rates, day=context.utc_now().date(), used=used)
 
 
 def footing_of(context: object) -> Footing | None:

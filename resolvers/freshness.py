@@ -61,11 +61,13 @@ class Freshness:
     Attributes:
         max_age: Seconds, for what is read by id, and lists below others; 0 reads anew.
         ages: By Crm, how old the oldest thing was that was kept and used, in seconds.
+        until: By Crm, the moment from which on not all of that is used any more, in seconds of its cache.
         versions: What was kept when the operation began, if it allows an age: by Crm, the version of its cache.
     """
 
     max_age: float = 0.0
     ages: dict[str, float] = field(default_factory=dict[str, float])
+    until: dict[str, float] = field(default_factory=dict[str, float])
     versions: Mapping[str, int] = field(default_factory=dict[str, int])
     _is_settled: bool = False
 
@@ -77,10 +79,12 @@ class Freshness:
             if self.max_age:
                 self.versions = context.cache_versions()
 
-    def note(self, crm: str, age: float) -> None:
-        """Note that something was used that was kept for so long."""
+    def note(self, crm: str, age: float, *, until: float = -inf) -> None:
+        """Note that something was used that was kept for so long, and until when it is used again."""
         if age >= self.ages.get(crm, 0.0):
             self.ages[crm] = age
+        if until < self.until.get(crm, inf):
+            self.until[crm] = until
 
 
 def shown_ages(ages: Mapping[str, float]) -> dict[str, float]:
@@ -172,11 +176,11 @@ def take(
     """What is kept of records and young enough, by id; None where it is known that there is none."""
     kept_in = crm.cache
     assert kept_in is not None, "nothing is kept of other Crms"
-    records, age, warnings = kept_in.take(kind, ids, wish=wish, max_age=max_age)
+    records, age, until, warnings = kept_in.take(kind, ids, wish=wish, max_age=max_age)
     if records:
         record_cache_hit()
         warn_again(warnings)
-        context.freshness.note(crm.key, age)
+        context.freshness.note(crm.key, age, until=until)
         if note is not None:
             note(age)
     return records
@@ -211,7 +215,7 @@ def kept_rows(context: "Context", crm: Crm, kind: str, request: PageRequest, max
         return None
     age = kept_in.now() - kept.read_at
     record_cache_hit()
-    context.freshness.note(crm.key, age)
+    context.freshness.note(crm.key, age, until=kept_in.until(kept.read_at, max_age=max_age))
     return Rows(kept.page, age, kept.made, is_kept=True, warnings=kept.warnings)
 
 

@@ -38,10 +38,18 @@ class KeptPage:
 
 
 class Taken(NamedTuple):
-    """What was kept of the records that were asked for, by id, how old the oldest of them is, in seconds, and what is odd in them."""
+    """What was kept of the records that were asked for.
+
+    Args:
+        records: The records, by id.
+        age: How old the oldest of them is, in seconds.
+        until: The moment from which on not all of them are given any more.
+        warnings: What is odd in them.
+    """
 
     records: Mapping[str, Any]
     age: float
+    until: float
     warnings: Sequence[Warned] = ()
 
 
@@ -62,8 +70,8 @@ class EntityCache(Protocol):
         """Changes whenever something is kept or dropped."""
         ...
 
-    def is_young(self, read_at: float, *, max_age: float) -> bool:
-        """Whether what was read at that moment is not older than that, and not too old to be kept."""
+    def until(self, read_at: float, *, max_age: float) -> float:
+        """The moment until which what was read at that one is not older than that, and not too old to be kept."""
         ...
 
     def take(self, kind: str, ids: Sequence[str], *, wish: Wish, max_age: float) -> Taken:
@@ -128,26 +136,27 @@ class MemoryCache:
     def version(self) -> int:
         return self._version
 
-    def is_young(self, read_at: float, *, max_age: float) -> bool:
-        return read_at >= self._earliest(max_age)
+    def until(self, read_at: float, *, max_age: float) -> float:
+        return read_at + min(max_age, self._ttl_seconds)
 
     def take(self, kind: str, ids: Sequence[str], *, wish: Wish, max_age: float) -> Taken:
-        now = self.now()
-        earliest = now - min(max_age, self._ttl_seconds)
+        now, most = self.now(), min(max_age, self._ttl_seconds)
+        earliest = now - most
         shelves = self._serving(kind, wish)
         get = shelves[0].records.get if len(shelves) == 1 else _youngest([shelf.records for shelf in shelves])
         found: list[Any] = list(map(get, ids))
         if all(found) and not any(shelf.warnings for shelf in shelves):  # as it mostly is
             oldest = min(map(_READ_AT, found), default=now)
             if oldest >= earliest:
-                return Taken(dict(zip(ids, map(_RECORD, found), strict=True)), max(0.0, now - oldest))
+                return Taken(dict(zip(ids, map(_RECORD, found), strict=True)), max(0.0, now - oldest), oldest + most)
         kept = {local_id: of for local_id, of in zip(ids, found, strict=True) if of is not None}
         oldest = min(map(_READ_AT, kept.values()), default=now)
         if oldest < earliest:
             kept = {local_id: of for local_id, of in kept.items() if of[1] >= earliest or of[2] > now}
             oldest = min(map(_READ_AT, kept.values()), default=now)
         warnings = [warned for shelf in shelves if shelf.warnings for local_id in kept for warned in shelf.warnings.get(local_id, ())]
-        return Taken(dict(zip(kept, map(_RECORD, kept.values()), strict=True)), max(0.0, now - oldest), warnings)
+        until = min((max(read_at + most, serves_until) for _, read_at, serves_until in kept.values()), default=inf)
+        return Taken(dict(zip(kept, map(_RECORD, kept.values()), strict=True)), max(0.0, now - oldest), until, warnings)
 
     def keep(
         self,
@@ -178,7 +187,7 @@ class MemoryCache:
         self._make_room()
 
     def page(self, kind: str, key: Hashable, *, wish: Wish, max_age: float) -> KeptPage | None:
-        earliest = self._earliest(max_age)
+        earliest = self.now() - min(max_age, self._ttl_seconds)
         pages = [shelf.pages[key] for shelf in self._serving(kind, wish) if key in shelf.pages]
         youngest = max(pages, key=lambda page: page.read_at, default=None)
         return None if youngest is None or youngest.read_at < earliest else youngest
@@ -211,9 +220,6 @@ class MemoryCache:
             shelf.rows = 0
             for local_id in ids:
                 shelf.remove_record(local_id)
-
-    def _earliest(self, max_age: float) -> float:
-        return self.now() - min(max_age, self._ttl_seconds)
 
     def _serving(self, kind: str, wish: Wish) -> "list[_Shelf]":
         """The shelves with what was read so that it serves a wish."""

@@ -86,6 +86,64 @@ def test_what_a_small_table_told_serves_as_long_as_the_table_does(cache: MemoryC
     assert not cache.take("User", ["1"], wish=NAME, max_age=1).records
 
 
+@pytest.mark.parametrize("max_age", [1, 60, 250, 3_600])
+@pytest.mark.parametrize("table_until", [0, 80, 400])
+def test_what_is_given_is_told_with_the_moment_at_which_it_is_not_any_more(
+    max_age: float, table_until: float, cache: MemoryCache, clock: SetClock
+) -> None:
+    begun = clock.now
+    cache.keep("User", {"1": contact(1)}, wish=NAME, read_at=begun, revision=cache.revision, until=begun + table_until)
+    cache.keep("User", {"2": None}, wish=NAME, read_at=begun + 0.5, revision=cache.revision)
+    clock.now += 0.75
+
+    taken = cache.take("User", ["1", "2"], wish=NAME, max_age=max_age)
+    told: list[float] = []
+    while len(taken.records) == 2:
+        told.append(taken.until)
+        clock.now = taken.until - 0.25
+        assert len(cache.take("User", ["1", "2"], wish=NAME, max_age=max_age).records) == 2
+        clock.now = taken.until + 0.25
+        taken = cache.take("User", ["1", "2"], wish=NAME, max_age=max_age)
+
+    assert told
+    assert told[-1] == min(begun + max(min(max_age, 300), table_until), begun + 0.5 + min(max_age, 300))
+
+
+def test_a_page_is_given_up_to_the_moment_that_is_told(cache: MemoryCache, clock: SetClock) -> None:
+    cache.keep_page("Contact", "key", page(1), revision=cache.revision)
+    for max_age in (60, 3_600):
+        clock.now = cache.until(1_000.0, max_age=max_age)
+        assert cache.page("Contact", "key", wish=NAME, max_age=max_age) is not None
+        clock.now += 0.25
+        assert cache.page("Contact", "key", wish=NAME, max_age=max_age) is None
+
+
+def test_whatever_is_kept_or_dropped_makes_it_another_version(cache: MemoryCache) -> None:
+    versions = [cache.version]
+    keep(cache, {"1": contact(1)})
+    versions.append(cache.version)
+    keep(cache, {"1": contact(1)})
+    versions.append(cache.version)
+    cache.keep_page("Contact", "key", page(1), revision=cache.revision)
+    versions.append(cache.version)
+    cache.keep_page("Contact", "key", page(2), revision=cache.revision)
+    versions.append(cache.version)
+    cache.forget_page("Contact", "key")
+    versions.append(cache.version)
+    keep(cache, {str(number): contact(number) for number in range(9)})  # more than there is room for
+    versions.append(cache.version)
+    cache.drop(["1"])
+    versions.append(cache.version)
+    assert len(set(versions)) == len(versions)
+
+    kept(cache, "1", "2")
+    cache.page("Contact", "key", wish=NAME, max_age=60)
+    keep(cache, {}, wish=NAME)
+    cache.keep_page("Contact", "key", page(3), revision=cache.revision - 1)
+
+    assert cache.version == versions[-1]
+
+
 def test_a_record_serves_only_who_asks_no_more_than_was_read(cache: MemoryCache) -> None:
     keep(cache, {"1": contact(1)}, wish=NAME)
     keep(cache, {"2": contact(2)}, wish=NAME_AND_EMAIL)

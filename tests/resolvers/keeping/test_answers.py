@@ -154,6 +154,16 @@ async def test_it_is_made_anew_once_it_may_become_another_one(change: Callable[[
         await asks.kept(BOARD)
 
 
+async def test_what_is_kept_of_other_crms_does_not_matter(twins: KeepingGraph) -> None:
+    query = "{ opportunities(first: 5, crms: [%s], maxAge: 60) { nodes { title owner { name } } } }"
+    async with frontend(twins) as asks:
+        await asks.kept(query % '"left"')
+
+        await asks.ask(query % '"right"')
+
+        assert not await asks.is_executed(query % '"left"')
+
+
 async def test_it_is_not_kept_for_longer_than_records_are(twins: KeepingGraph) -> None:
     async with frontend(twins) as asks:
         await asks.kept(BOARD, age=86_400)
