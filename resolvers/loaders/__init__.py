@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vendors.model import Ref
 
 
-_OWN: Final = frozenset({"_batches", "_context", "_has_ended"})
+_OWN: Final = frozenset({"_batches", "_context", "_has_ended", "loop"})
 
 
 class Loaders:
@@ -33,6 +33,11 @@ class Loaders:
         self._context = context
         self._has_ended = has_ended
         self._batches: list[asyncio.Task[Any]] = []
+
+    @cached_property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The running event loop, which it takes a call of the system to find."""
+        return asyncio.get_running_loop()
 
     @cached_property
     def opportunities_by_ref(self) -> OpportunitiesByRef:
@@ -90,7 +95,7 @@ class Loaders:
         """
         if self._has_ended:
             raise asyncio.CancelledError
-        task = asyncio.current_task()
+        task = asyncio.current_task(self.loop)
         assert task is not None, "a batch runs in a task"
         self._batches.append(task)
 

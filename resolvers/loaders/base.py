@@ -131,7 +131,7 @@ class PerCrm(LevelLoader[str, Any], Generic[V]):
     """
 
     def __init__(self, context: "Context", crm_key: str, kind: str, read: Callable[[Crm, Sequence[str]], Awaitable[ById[Any]]]) -> None:
-        super().__init__()
+        super().__init__(loop=context.loaders.loop)
         self._context = context
         self._crm_key = crm_key
         self._kind = kind

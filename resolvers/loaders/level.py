@@ -124,6 +124,7 @@ class LevelLoader(DataLoader[K, V]):
         max_batch_size: Number of keys of one batch; more become several batches at once.
         cache: Whether what was loaded is kept.
         get_cache_key: Tells what two keys that mean the same have in common.
+        loop: The running event loop; whoever makes many loaders asks for it once.
     """
 
     def __init__(
@@ -134,9 +135,10 @@ class LevelLoader(DataLoader[K, V]):
         max_batch_size: int | None = None,
         cache: bool | None = None,
         get_cache_key: Callable[[K], Hashable] | None = None,
+        loop: AbstractEventLoop | None = None,
     ) -> None:
         # What DataLoader does when it is made, without its checks: loaders are made anew for every operation.
-        self.loop = get_running_loop()
+        self.loop = get_running_loop() if loop is None else loop
         self._is_plain = get_cache_key is None
         self.get_cache_key: Any = _same if get_cache_key is None else get_cache_key
         if batch_load_fn is not None:

@@ -75,7 +75,9 @@ class Run:
         self.is_flawed = False
         self.pending = 0
         predicate: Any = executor
-        self.can_wait = predicate.is_awaitable is not assume_not_awaitable and _is_running()
+        loop = asyncio._get_running_loop()  # noqa: SLF001  # the public way raises an exception where there is none
+        self._loop: Any = loop  # asking again is a call of the system each time
+        self.can_wait = predicate.is_awaitable is not assume_not_awaitable and loop is not None
         self._is_over = False
         self._is_cancelled = False
         self._arrived: list[Arrival] = []
@@ -121,7 +123,7 @@ class Run:
     def wait_for_level(self, wait: Wait, then: Callable[[Any], None]) -> None:
         """Go on with the records of a level in the tick after the one that brings them, as who awaits a future does."""
         self.pending += 1
-        loop, context = asyncio.get_running_loop(), copy_context()  # not that of the batch, nor of what other levels lead to
+        loop, context = self._loop, copy_context()  # not that of the batch, nor of what other levels lead to
 
         def tell(found: Any) -> None:
             loop.call_soon(self._go_on, then, found, context=context)
@@ -137,8 +139,9 @@ class Run:
         if self._is_cancelled:
             raise asyncio.CancelledError
         if self.pending and not self._is_over:
-            self._idle = asyncio.get_running_loop().create_future()
-            await self._idle
+            idle: asyncio.Future[None] = self._loop.create_future()
+            self._idle = idle
+            await idle
 
     def stop(self) -> None:
         """Go on with nothing that arrives from now on."""
@@ -161,7 +164,7 @@ class Run:
     def cancel_soon(self) -> None:
         """Do the same once everything that has yet to begin has run up to its first wait, since graphql-core lets it run, too."""
         if self._tasks:
-            asyncio.get_running_loop().call_soon(self.cancel)
+            self._loop.call_soon(self.cancel)
 
     def shown(self) -> dict[str, Any]:
         """What is shown of the whole operation.
@@ -186,7 +189,7 @@ class Run:
             self._break_off()  # it takes more than its own place: what else is awaited may not be needed any more
             return
         if not self._arrived:
-            asyncio.get_running_loop().call_soon(self._take_in)
+            self._loop.call_soon(self._take_in)
         self._arrived.append(arrival)
 
     def _take_in(self) -> None:
@@ -250,7 +253,3 @@ def completed(plan: ObjectPlan, run: Run, level: Level) -> list[dict[str, Any]]:
     names = [step.name for step in plan.steps]
     columns = [step.complete(run, level) for step in plan.steps]
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-def _is_running() -> bool:
-    return asyncio._get_running_loop() is not None  # noqa: SLF001  # the public way raises an exception
