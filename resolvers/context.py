@@ -68,7 +68,7 @@ class Context:
         resume_after: The cursor that the transport says the client has come to; it counts more than the operation's own argument.
         event_id: The cursor of the event that is being shown.
         freshness: How old what it reads may be, and how old what it used was.
-        has_looked_for_indexes: Whether an index, if there was one, would have been used.
+        depends_on_indexes: Whether an index, if there was one, would be used.
         footing: What its answer stands on, where that is made of kept records alone.
     """
 
@@ -90,7 +90,7 @@ class Context:
     resume_after: str | None = None
     event_id: str | None = None
     freshness: Freshness = field(default_factory=Freshness)
-    has_looked_for_indexes: bool = False
+    depends_on_indexes: bool = False
     footing: "Footing | None" = None
     _loaders: Loaders | None = None
     _has_ended: bool = False

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final, NamedTuple
+from weakref import ReferenceType, ref
 
 from resolvers.context import Context
 from resolvers.freshness import record_classes, shown_ages
@@ -24,6 +25,8 @@ _FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "Crm": frozenset({"id", "key", "vendor", "label", _TYPENAME}),
     **dict.fromkeys([f"{kind}Connection" for kind in _KINDS], _LIST),
 }
+_BYTES: Final = 1_000
+_BYTES_OF_A_CRM: Final = 400
 _TYPES: Final = frozenset({"PageInfo", "ConvertedMoney", *(f"{kind}Edge" for kind in _KINDS)})
 
 
@@ -50,19 +53,24 @@ class Footing:
 
     Args:
         crms: The Crms that the viewer may see.
-        rates: The exchange rates.
+        rates: The exchange rates; answers that nobody asks for again do not keep them alive.
         day: The day, in UTC.
         used: What was kept and used, by Crm.
     """
 
     crms: Mapping[str, Crm]
-    rates: Rates
+    rates: ReferenceType[Rates]
     day: date
     used: Mapping[str, _Used]
 
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes."""
+        return _BYTES + _BYTES_OF_A_CRM * len(self.used)
+
     def extensions(self, context: object) -> dict[str, object] | None:
         """What the answer's `extensions` would hold if another operation made it anew; None where it may become another answer."""
-        if not isinstance(context, Context) or context.crms is not self.crms or context.rates is not self.rates:
+        if not isinstance(context, Context) or context.crms is not self.crms or context.rates is not self.rates():
             return None
         if context.utc_now().date() != self.day:
             return None
@@ -77,18 +85,22 @@ class Footing:
 
 def note_footing(context: object) -> None:
     """Note what the answer stands on of an operation that shows records, at its end."""
-    if not isinstance(context, Context) or context.has_looked_for_indexes or not context.freshness.max_age:
+    if not isinstance(context, Context) or context.depends_on_indexes:
         return
-    freshness, recorder = context.freshness, context.recorder
-    if recorder.calls or recorder.kept_since is not None or recorder.joined_since is not None:
+    freshness, recorder, today = context.freshness, context.recorder, context.utc_now().date()
+    if freshness.begun is None or freshness.has_read:
         return
+    if recorder.calls or recorder.kept_since is not None or recorder.joined_since is not None:  # of tables
+        return
+    day, versions = freshness.begun
     used: dict[str, _Used] = {}
-    for crm, age in freshness.ages.items():
+    for crm, span in freshness.spans.items():
         cache = context.crms[crm].cache
-        if cache is None or cache.version != freshness.versions[crm]:
+        if cache is None or cache.version != versions[crm]:
             return
-        used[crm] = _Used(cache, cache.version, cache.now() - age, freshness.until[crm])
-    context.footing = Footing(crms=context.crms, rates=context.rates, day=context.utc_now().date(), used=used)
+        used[crm] = _Used(cache, cache.version, *span)
+    if day == today:
+        context.footing = Footing(crms=context.crms, rates=ref(context.rates), day=day, used=used)
 
 
 def footing_of(context: object) -> Footing | None:

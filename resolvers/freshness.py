@@ -7,6 +7,7 @@ together, as old as the strictest of them says. An operation that allows no age 
 import sys
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, is_dataclass
+from datetime import date
 from functools import cache
 from math import inf
 from types import NoneType
@@ -26,7 +27,7 @@ from graphql import (
 
 from resolvers.errors import bad_input
 from vendors import model
-from vendors.cache import KeptPage, Wish
+from vendors.cache import KeptPage, Span, Wish
 from vendors.calls import MAX_WARNINGS, CallRecorder, Warned, record_cache_hit, recording, recording_all_warnings, warn_again
 from vendors.capabilities import ById, OpportunityLinks, Page, PageRequest, Seeds
 from vendors.meanings import late
@@ -51,6 +52,7 @@ _ALONE: Final = frozenset(_RECORDS) - {"Opportunity"}
 _APART: Final = frozenset({LINKS, "Pipeline", "Stage"})
 # Kinds that vendors' clients take from small tables, which they keep for everybody.
 _OF_TABLES: Final = frozenset({"User", "Pipeline", "Stage"})
+_NOT_AGAIN: Final[Span] = (-inf, -inf)
 _READ_FIELDS: Final = (frozenset, NoneType)
 
 
@@ -61,14 +63,16 @@ class Freshness:
     Attributes:
         max_age: Seconds, for what is read by id, and lists below others; 0 reads anew.
         ages: By Crm, how old the oldest thing was that was kept and used, in seconds.
-        until: By Crm, the moment from which on not all of that is used any more, in seconds of its cache.
-        versions: What was kept when the operation began, if it allows an age: by Crm, the version of its cache.
+        spans: By Crm, when the oldest of that was read, and from when on not all of it is used any more, in seconds of its cache.
+        begun: The day in UTC, and by Crm the version of its cache, when the operation began; None where it allows no age.
+        has_read: Whether anything was read anew.
     """
 
     max_age: float = 0.0
     ages: dict[str, float] = field(default_factory=dict[str, float])
-    until: dict[str, float] = field(default_factory=dict[str, float])
-    versions: Mapping[str, int] = field(default_factory=dict[str, int])
+    spans: dict[str, Span] = field(default_factory=dict[str, Span])
+    begun: tuple[date, Mapping[str, int]] | None = None
+    has_read: bool = False
     _is_settled: bool = False
 
     def settle(self, context: "Context", info: "GraphQLResolveInfo[Any]", variables: dict[str, Any]) -> None:
@@ -77,14 +81,14 @@ class Freshness:
             self._is_settled = True
             self.max_age = _strictest(info, variables)
             if self.max_age:
-                self.versions = context.cache_versions()
+                self.begun = context.utc_now().date(), context.cache_versions()
 
-    def note(self, crm: str, age: float, *, until: float = -inf) -> None:
-        """Note that something was used that was kept for so long, and until when it is used again."""
+    def note(self, crm: str, age: float, *, span: Span = _NOT_AGAIN) -> None:
+        """Note that something was used that was kept for so long, and from when until when it is used again."""
         if age >= self.ages.get(crm, 0.0):
             self.ages[crm] = age
-        if until < self.until.get(crm, inf):
-            self.until[crm] = until
+        begin, end = self.spans.get(crm, span)
+        self.spans[crm] = min(begin, span[0]), min(end, span[1])
 
 
 def shown_ages(ages: Mapping[str, float]) -> dict[str, float]:
@@ -144,6 +148,7 @@ async def read_by_ids(
     """
     kept_in, max_age = crm.cache, context.freshness.max_age if max_age is None else max_age
     if kept_in is None or not max_age:
+        context.freshness.has_read = True
         if kind in _APART:
             return await read(ids)
         return await _shared(crm, kind, tuple(ids), selection, lambda: read(ids))
@@ -152,6 +157,7 @@ async def read_by_ids(
     missing = [local_id for local_id in ids if local_id not in known]
     found: Mapping[str, Any] = {}
     if missing:
+        context.freshness.has_read = True
         begun, revision = kept_in.now(), kept_in.revision
         with recording_all_warnings() as recorder:
             found = await read(missing)
@@ -176,11 +182,11 @@ def take(
     """What is kept of records and young enough, by id; None where it is known that there is none."""
     kept_in = crm.cache
     assert kept_in is not None, "nothing is kept of other Crms"
-    records, age, until, warnings = kept_in.take(kind, ids, wish=wish, max_age=max_age)
+    records, age, span, warnings = kept_in.take(kind, ids, wish=wish, max_age=max_age)
     if records:
         record_cache_hit()
         warn_again(warnings)
-        context.freshness.note(crm.key, age, until=until)
+        context.freshness.note(crm.key, age, span=span)
         if note is not None:
             note(age)
     return records
@@ -215,7 +221,7 @@ def kept_rows(context: "Context", crm: Crm, kind: str, request: PageRequest, max
         return None
     age = kept_in.now() - kept.read_at
     record_cache_hit()
-    context.freshness.note(crm.key, age, until=kept_in.until(kept.read_at, max_age=max_age))
+    context.freshness.note(crm.key, age, span=kept_in.span(kept.read_at, max_age=max_age))
     return Rows(kept.page, age, kept.made, is_kept=True, warnings=kept.warnings)
 
 
@@ -232,6 +238,7 @@ async def read_rows(
     found = kept_rows(context, crm, kind, request, max_age)
     if found is not None:
         return found
+    context.freshness.has_read = True
     kept_in = crm.cache if max_age else None
     if kept_in is None and kind not in _OF_TABLES:
 

@@ -37,19 +37,23 @@ class KeptPage:
     made: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
+Span = tuple[float, float]
+"""When something was read, and the moment until which it serves whoever took it, in monotonic seconds of the cache."""
+
+
 class Taken(NamedTuple):
     """What was kept of the records that were asked for.
 
     Args:
         records: The records, by id.
         age: How old the oldest of them is, in seconds.
-        until: The moment from which on not all of them are given any more.
+        span: When that one was read, and from which moment on not all of them are given any more.
         warnings: What is odd in them.
     """
 
     records: Mapping[str, Any]
     age: float
-    until: float
+    span: Span
     warnings: Sequence[Warned] = ()
 
 
@@ -70,8 +74,8 @@ class EntityCache(Protocol):
         """Changes whenever something is kept or dropped."""
         ...
 
-    def until(self, read_at: float, *, max_age: float) -> float:
-        """The moment until which what was read at that one is not older than that, and not too old to be kept."""
+    def span(self, read_at: float, *, max_age: float) -> Span:
+        """That of what was read at that moment, for whom it may not be older than that."""
         ...
 
     def take(self, kind: str, ids: Sequence[str], *, wish: Wish, max_age: float) -> Taken:
@@ -136,8 +140,8 @@ class MemoryCache:
     def version(self) -> int:
         return self._version
 
-    def until(self, read_at: float, *, max_age: float) -> float:
-        return read_at + min(max_age, self._ttl_seconds)
+    def span(self, read_at: float, *, max_age: float) -> Span:
+        return read_at, read_at + min(max_age, self._ttl_seconds)
 
     def take(self, kind: str, ids: Sequence[str], *, wish: Wish, max_age: float) -> Taken:
         now, most = self.now(), min(max_age, self._ttl_seconds)
@@ -148,7 +152,7 @@ class MemoryCache:
         if all(found) and not any(shelf.warnings for shelf in shelves):  # as it mostly is
             oldest = min(map(_READ_AT, found), default=now)
             if oldest >= earliest:
-                return Taken(dict(zip(ids, map(_RECORD, found), strict=True)), max(0.0, now - oldest), oldest + most)
+                return Taken(dict(zip(ids, map(_RECORD, found), strict=True)), max(0.0, now - oldest), (oldest, oldest + most))
         kept = {local_id: of for local_id, of in zip(ids, found, strict=True) if of is not None}
         oldest = min(map(_READ_AT, kept.values()), default=now)
         if oldest < earliest:
@@ -156,7 +160,7 @@ class MemoryCache:
             oldest = min(map(_READ_AT, kept.values()), default=now)
         warnings = [warned for shelf in shelves if shelf.warnings for local_id in kept for warned in shelf.warnings.get(local_id, ())]
         until = min((max(read_at + most, serves_until) for _, read_at, serves_until in kept.values()), default=inf)
-        return Taken(dict(zip(kept, map(_RECORD, kept.values()), strict=True)), max(0.0, now - oldest), until, warnings)
+        return Taken(dict(zip(kept, map(_RECORD, kept.values()), strict=True)), max(0.0, now - oldest), (oldest, until), warnings)
 
     def keep(
         self,

@@ -121,7 +121,6 @@ class IndexStore(Protocol):
 
 def fresh_index(context: "Context", kind: Kind[Any], plan: Plan, *, include_deleted: bool) -> Index | None:
     """An index that is there already: of the whole Crm, or of what its vendor gives for the list's filter."""
-    context.has_looked_for_indexes = True
     whole, narrow = (IndexKey(plan.crm.key, kind.name, include_deleted, where) for where in ((), plan.pushdown.conditions))
     return context.indexes.fresh(whole, plan.columns) or context.indexes.fresh(narrow, plan.columns)
 

@@ -129,6 +129,7 @@ class Preparation(Generic[R]):
         may_use_index = order is not None or self._listing.is_counted or self._listing.window.is_backward or bool(plan.residual)
         if may_use_index or part.place.last_id is not None:
             part.index = fresh_index(self._context, self._listing.kind, plan, include_deleted=self._listing.include_deleted)
+        self._context.depends_on_indexes |= may_use_index or (part.place.last_id is not None and part.place.position is None)
         part.source.strategy = self._strategy(part, plan)
         if part.source.strategy is not Strategy.INDEX and self._listing.refers is None:
             self._use_pages(part, plan)

@@ -11,12 +11,16 @@ from server.http.answer import Answer
 from server.http.body import GraphQLParameters
 
 _MOST_ANSWERS: Final = 10_000
-_OF_AN_ANSWER: Final = 2_000  # bytes; what it stands on, and who knows of it
 _AGES: Final = frozenset({"ages"})
 
 
 class Footing(Protocol):
     """What an answer stands on."""
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes."""
+        ...
 
     def extensions(self, context: object) -> dict[str, object] | None:
         """What `extensions` would hold if an operation with that context made the answer anew; None where it may become another one."""
@@ -52,19 +56,21 @@ class KeptAnswers:
         question = _question(parameters) if len(self._answers) else None
         kept = None if question is None else self._answers.get(question)
         extensions = None if kept is None else kept.footing.extensions(context)
-        if kept is None or extensions is None:
+        if question is None or kept is None:
+            return None
+        if extensions is None:
+            self._answers.drop(question)
             return None
         return _answer(kept.data, extensions)
 
     def keep(self, parameters: GraphQLParameters, context: object, answer: Answer) -> Answer:
         """Keep the answer of an operation that has ended, where that is possible; give one that is the same."""
-        footing, question = self._footing_of(context), _question(parameters)
-        extensions = answer.body.get("extensions", {})
-        if footing is None or question is None or not answer.ran or "errors" in answer.body or not _AGES.issuperset(extensions):
+        footing, extensions = self._footing_of(context), answer.body.get("extensions", {})
+        if footing is None or not answer.ran or "errors" in answer.body or not _AGES.issuperset(extensions):
             return answer
-        try:
-            data = orjson.dumps(answer.body["data"])
-        except orjson.JSONEncodeError:
+        question = _question(parameters)
+        data = None if question is None else _json(answer.body["data"])
+        if question is None or data is None:
             return answer
         self._answers.put(question, _Kept(data, footing))
         return _answer(data, extensions)
@@ -81,10 +87,18 @@ def _question(parameters: GraphQLParameters) -> _Question | None:
     """What tells a request from others that may have another answer; None where it asks for more than the answer."""
     if parameters.extensions:
         return None
-    variables = orjson.dumps(parameters.variables, option=orjson.OPT_SORT_KEYS) if parameters.variables else b""
-    return parameters.query, parameters.operation_name, variables
+    variables = _json(parameters.variables, orjson.OPT_SORT_KEYS) if parameters.variables else b""
+    return None if variables is None else (parameters.query, parameters.operation_name, variables)
+
+
+def _json(value: object, option: int = 0) -> bytes | None:
+    """JSON in no more memory than it needs; None for what is no Unicode, or nested too deeply."""
+    try:
+        return bytes(memoryview(orjson.dumps(value, option=option)))  # orjson's own stay as large as they have grown
+    except orjson.JSONEncodeError:
+        return None
 
 
 def _bytes_of(question: _Question, kept: _Kept) -> int:
     query, _, variables = question
-    return 4 * len(query) + len(variables) + len(kept.data) + _OF_AN_ANSWER
+    return 4 * len(query) + len(variables) + len(kept.data) + kept.footing.size

@@ -1,5 +1,6 @@
 """What tells kept answers apart, what is not kept, and how much is."""
 
+import tracemalloc
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ class Ground:
     """A footing that holds until it is told not to."""
 
     holds: bool = True
+    size: int = 1_000
     ages: dict[str, float] = field(default_factory=dict[str, float])
 
     def extensions(self, context: object) -> dict[str, object] | None:
@@ -131,3 +133,55 @@ def test_the_answers_asked_for_last_are_kept_within_their_bound() -> None:
     assert 10 <= len(there) < 20
     kept.keep(asked(), CONTEXT, answer({"rows": "x" * 20_000}))
     assert found(kept, asked()) is None  # too large a part of all
+
+
+@pytest.mark.parametrize(
+    ("size", "query", "variables", "fewest", "most"),
+    [
+        (1_000, BOARD, {}, 90, 100),
+        (4_000, BOARD, {}, 20, 25),
+        (1_000, BOARD + " " * 2_000, {}, 8, 11),
+        (1_000, BOARD, {"text": "x" * 9_000}, 8, 10),
+    ],
+)
+def test_what_tells_them_apart_and_what_they_stand_on_counts_too(
+    size: int, query: str, variables: dict[str, object], fewest: int, most: int
+) -> None:
+    kept = kept_on(Ground(size=size), max_bytes=100_000)
+    each = [asked(query, variables={**variables, "n": number}) for number in range(200)]
+    for parameters in each:
+        kept.keep(parameters, CONTEXT, answer({}))
+    assert fewest <= sum(found(kept, parameters) is not None for parameters in each) <= most
+
+
+def test_answers_take_no_more_memory_than_is_counted() -> None:
+    kept = kept_on(Ground(), max_bytes=32_000_000)
+    rows = [{"name": f"Row {number}", "number": number} for number in range(60)]
+    tracemalloc.start()
+    try:
+        for number in range(1_000):
+            kept.keep(asked(variables={"n": number}), CONTEXT, answer({"rows": rows}))
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 1_000 * (len(encoded({"rows": rows})) + 1_500)
+
+
+def test_an_answer_that_holds_no_longer_is_let_go() -> None:
+    ground = Ground()
+    kept = kept_on(ground)
+    kept.keep(asked(), CONTEXT, answer({"rows": []}))
+    ground.holds = False
+    assert found(kept, asked()) is None
+    ground.holds = True
+    assert found(kept, asked()) is None
+
+
+def test_variables_that_are_nested_too_deeply_to_be_compared_are_not_kept() -> None:
+    deep: Any = {}
+    for _ in range(300):
+        deep = {"a": deep}
+    kept, told = kept_on(Ground()), answer({"rows": []})
+    kept.keep(asked(), CONTEXT, answer({"rows": []}))
+    assert kept.keep(asked(variables=deep), CONTEXT, told) is told
+    assert found(kept, asked(variables=deep)) is None

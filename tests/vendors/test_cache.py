@@ -99,10 +99,10 @@ def test_what_is_given_is_told_with_the_moment_at_which_it_is_not_any_more(
     taken = cache.take("User", ["1", "2"], wish=NAME, max_age=max_age)
     told: list[float] = []
     while len(taken.records) == 2:
-        told.append(taken.until)
-        clock.now = taken.until - 0.25
+        told.append(taken.span[1])
+        clock.now = taken.span[1] - 0.25
         assert len(cache.take("User", ["1", "2"], wish=NAME, max_age=max_age).records) == 2
-        clock.now = taken.until + 0.25
+        clock.now = taken.span[1] + 0.25
         taken = cache.take("User", ["1", "2"], wish=NAME, max_age=max_age)
 
     assert told
@@ -112,7 +112,7 @@ def test_what_is_given_is_told_with_the_moment_at_which_it_is_not_any_more(
 def test_a_page_is_given_up_to_the_moment_that_is_told(cache: MemoryCache, clock: SetClock) -> None:
     cache.keep_page("Contact", "key", page(1), revision=cache.revision)
     for max_age in (60, 3_600):
-        clock.now = cache.until(1_000.0, max_age=max_age)
+        clock.now = cache.span(1_000.0, max_age=max_age)[1]
         assert cache.page("Contact", "key", wish=NAME, max_age=max_age) is not None
         clock.now += 0.25
         assert cache.page("Contact", "key", wish=NAME, max_age=max_age) is None

@@ -1,5 +1,7 @@
 """Which answers are kept as a whole, and for how long: never a moment longer than executing the query anew would give the same."""
 
+import asyncio
+import gc
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from copy import copy
@@ -7,12 +9,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
+from weakref import ref
 
 import aiohttp
 import pytest
 import strawberry
 
 from resolvers.context import Context
+from resolvers.footing import note_footing
 from tests.resolvers.keeping.graph import KeepingGraph
 from tests.resolvers.test_over_http import served
 from vendors.sandbox import Fault
@@ -137,13 +141,13 @@ async def _new_rates(asks: Frontend) -> None:
     asks.graph.make = lambda: replace(make(), rates=rates)  # type: ignore[assignment]
 
 
-async def _other_crms(asks: Frontend) -> None:
-    make = asks.graph.make
-    seen = {"left": asks.graph.crms["left"]}
+async def _a_crm_of_another_name(asks: Frontend) -> None:
+    make, crms = asks.graph.make, asks.graph.crms
+    seen = {**crms, "left": replace(crms["left"], label="Renamed")}
     asks.graph.make = lambda: replace(make(), crms=seen)  # type: ignore[assignment]
 
 
-@pytest.mark.parametrize("change", [_write, _other_list, _age, _tomorrow, _new_rates, _other_crms])
+@pytest.mark.parametrize("change", [_write, _other_list, _age, _tomorrow, _new_rates, _a_crm_of_another_name])
 async def test_it_is_made_anew_once_it_may_become_another_one(change: Callable[[Frontend], Awaitable[None]], twins: KeepingGraph) -> None:
     async with frontend(twins) as asks:
         await asks.kept(BOARD)
@@ -185,6 +189,7 @@ async def test_it_is_not_kept_for_longer_than_records_are(twins: KeepingGraph) -
         "{ opportunities(first: 5, maxAge: 60) { nodes { crm { changes { lagSeconds } } } } }",
         "{ opportunities(first: 5, maxAge: 60, orderBy: [{ field: TITLE }]) { nodes { title } } }",
         "{ opportunities(last: 5, maxAge: 60) { nodes { title } } }",
+        '{ opportunities(first: 5, maxAge: 60, filter: { stageNames: ["Proposal"] }) { nodes { title } } }',
         '{ opportunities(first: 5, maxAge: 60, filter: { title: { contains: "e" } }) { nodes { title } } }',
         "{ opportunities(first: 5, maxAge: 60) { nodes { title } } crms { key } }",
         "{ changesCursor opportunities(first: 5, maxAge: 60) { nodes { title } } }",
@@ -201,6 +206,107 @@ async def test_what_shows_more_than_kept_records_is_executed_each_time(query: st
             answer = await asks.ask(query)
             assert answer["data"]
             assert asks.executed == times
+
+
+async def test_the_pages_of_a_list_are_kept_one_by_one(twins: KeepingGraph) -> None:
+    query = """query($after: String) { opportunities(first: 4, after: $after, maxAge: 60) { nodes { title } pageInfo { endCursor } } }"""
+    async with frontend(twins) as asks:
+        first = await asks.kept(query, after=None)
+        second = await asks.kept(query, after=first["data"]["opportunities"]["pageInfo"]["endCursor"])
+        assert second["data"]["opportunities"]["nodes"] != first["data"]["opportunities"]["nodes"]
+
+
+async def test_a_crm_of_which_nothing_may_be_kept_is_read_each_time(twins: KeepingGraph) -> None:
+    crms = {**twins.crms, "right": replace(twins.crms["right"], cache=None)}
+    make = twins.make
+    twins.make = lambda: replace(make(), crms=crms)  # type: ignore[assignment]
+    async with frontend(twins) as asks:
+        for times in range(1, 4):
+            twins.all_calls()
+            answers = await asyncio.gather(asks.ask(BOARD), asks.ask(BOARD))
+            assert answers[0]["data"] == answers[1]["data"]
+            assert asks.executed == 2 * times
+            assert set(twins.all_calls()) >= {"right"}
+        await asks.kept('{ opportunities(first: 5, crms: ["left"], maxAge: 60) { nodes { title } } }')
+
+
+async def test_what_changes_while_an_answer_is_made_is_in_the_next_one(twins: KeepingGraph, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with frontend(twins) as asks:
+        await asks.kept(BOARD)
+        await _other_list(asks)
+        cache: Any = twins.crms["left"].cache
+        take = cache.take
+
+        def take_before_a_change(*args: Any, **kwargs: Any) -> Any:
+            taken = take(*args, **kwargs)
+            cache.drop(["1"])
+            return taken
+
+        monkeypatch.setattr(cache, "take", take_before_a_change)
+        await asks.ask(BOARD)
+        monkeypatch.undo()
+
+        assert await asks.is_executed(BOARD)
+
+
+async def test_it_is_as_old_as_the_oldest_crm_and_no_longer_kept_than_the_first_to_grow_old(twins: KeepingGraph) -> None:
+    one = "{ opportunities(first: 5, crms: [%s], maxAge: 60) { nodes { title } } }"
+    both = '{ a: opportunities(first: 5, crms: ["left"], maxAge: 60) { nodes { title } } b: opportunities(first: 5, crms: ["right"],'
+    both += " maxAge: 60) { nodes { title } } }"
+    async with frontend(twins) as asks:
+        await asks.ask(one % '"left"')
+        twins.clock.now += 40
+        await asks.ask(one % '"right"')
+        twins.clock.now += 10
+        kept = await asks.kept(both)
+        assert {crm: round(age) for crm, age in kept["extensions"]["ages"].items()} == {"left": 50, "right": 10}
+        twins.clock.now += 9
+        assert not await asks.is_executed(both)
+        twins.clock.now += 2
+
+        assert await asks.is_executed(both)
+
+
+async def test_what_is_made_around_midnight_is_of_no_day(twins: KeepingGraph) -> None:
+    make, days = twins.make, iter(range(100))
+
+    class EachTimeAnotherDay:
+        monotonic = staticmethod(make().clocks.monotonic)
+
+        def utc_timestamp(self) -> float:
+            return 1_800_000_000.0 + 86_400.0 * next(days)
+
+    async with frontend(twins) as asks:
+        await asks.kept(BOARD)
+        twins.make = lambda: replace(make(), clocks=EachTimeAnotherDay())  # type: ignore[assignment]
+        await asks.ask(BOARD)
+        used = next(days)
+        stopped = 1_800_000_000.0 + 86_400.0 * (used - 1)
+
+        class Stopped:
+            monotonic = EachTimeAnotherDay.monotonic
+
+            def utc_timestamp(self) -> float:
+                return stopped
+
+        twins.make = lambda: replace(make(), clocks=Stopped())  # type: ignore[assignment]
+
+        assert await asks.is_executed(BOARD)
+
+
+def test_rates_that_are_no_longer_in_use_are_let_go(twins: KeepingGraph) -> None:
+    context = replace(twins.make(), rates=copy(twins.make().rates))
+    context.freshness.begun = context.utc_now().date(), context.cache_versions()
+    note_footing(context)
+    footing, rates = context.footing, ref(context.rates)
+    assert footing is not None
+    assert footing.extensions(context) == {}
+
+    del context
+    gc.collect()
+
+    assert rates() is None
+    assert footing.extensions(twins.make()) is None
 
 
 async def test_an_answer_with_errors_or_an_explanation_is_executed_each_time(twins: KeepingGraph) -> None:
