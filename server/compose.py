@@ -57,7 +57,7 @@ def create_server(
         config: The configuration.
         tabs: What GraphiQL opens with.
         cursor_key: Key that cursors are sealed with, where the store is somebody else's: nothing is kept then that outlives the process.
-        extensions: Further things that run around every operation.
+        extensions: Further things that run around every operation that is executed; a query whose answer is kept is not.
 
     Raises:
         ConfigError: The store cannot be used.

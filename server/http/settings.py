@@ -29,7 +29,7 @@ class HttpSettings:
         sse_ping_seconds: How often a stream of server-sent events has a comment.
         sse_retry_seconds: How long a browser waits before it comes back to a stream of server-sent events that broke off.
         multipart_heartbeat_seconds: How often a multipart stream has an empty part.
-        kept_answers_bytes: Size of the answers, made of kept records alone, that are kept as a whole.
+        kept_answers_bytes: Size of the answers, made of kept records alone, that are kept as a whole; 1 keeps none.
     """
 
     host: str = "127.0.0.1"
