@@ -54,7 +54,7 @@ class Footing:
     Args:
         crms: The Crms that the viewer may see.
         rates: The exchange rates; answers that nobody asks for again do not keep them alive.
-        day: The day, in UTC.
+        day: The day in UTC on which the operation began; the answer of one that goes on into the next is never given again.
         used: What was kept and used, by Crm.
     """
 
@@ -87,7 +87,7 @@ def note_footing(context: object) -> None:
     """Note what the answer stands on of an operation that shows records, at its end."""
     if not isinstance(context, Context) or context.depends_on_indexes:
         return
-    freshness, recorder, today = context.freshness, context.recorder, context.utc_now().date()
+    freshness, recorder = context.freshness, context.recorder
     if freshness.begun is None or freshness.has_read:
         return
     if recorder.calls or recorder.kept_since is not None or recorder.joined_since is not None:  # of tables
@@ -99,8 +99,7 @@ def note_footing(context: object) -> None:
         if cache is None or cache.version != versions[crm]:
             return
         used[crm] = _Used(cache, cache.version, *span)
-    if day == today:
-        context.footing = Footing(crms=context.crms, rates=ref(context.rates), day=day, used=used)
+    context.footing = Footing(crms=context.crms, rates=ref(context.rates), day=day, used=used)
 
 
 def footing_of(context: object) -> Footing | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from copy import copy
@@ -15,10 +16,13 @@ import aiohttp
 import pytest
 import strawberry
 
+from bench.company import contexts, memory_crm
 from resolvers.context import Context
 from resolvers.footing import note_footing
+from server.schema import build_schema
 from tests.resolvers.keeping.graph import KeepingGraph
 from tests.resolvers.test_over_http import served
+from vendors.cache import MemoryCache
 from vendors.sandbox import Fault
 
 BOARD = """query Board($first: Int = 20, $age: Int = 60) { opportunities(first: $first, maxAge: $age) {
@@ -230,6 +234,19 @@ async def test_a_crm_of_which_nothing_may_be_kept_is_read_each_time(twins: Keepi
         await asks.kept('{ opportunities(first: 5, crms: ["left"], maxAge: 60) { nodes { title } } }')
 
 
+async def test_what_an_adapter_reads_without_a_call_is_nothing_to_stand_on() -> None:
+    cache = MemoryCache(ttl_seconds=60, clock=time.monotonic)
+    make = contexts([replace(memory_crm("kept", opportunities=3), cache=cache), memory_crm("anew", opportunities=3)])
+    schema = build_schema()
+    for crms, has_footing in (("kept", True), ("anew", False), ("kept anew", False)):
+        for times in range(4):
+            context = make()
+            query = "query($crms: [String!]!) { opportunities(first: 2, crms: $crms, maxAge: 60) { nodes { title owner { name } } } }"
+            result = await schema.execute(query, context_value=context, variable_values={"crms": crms.split()})
+            assert result.errors is None
+            assert (context.footing is not None) == (has_footing and times > 0)
+
+
 async def test_what_changes_while_an_answer_is_made_is_in_the_next_one(twins: KeepingGraph, monkeypatch: pytest.MonkeyPatch) -> None:
     async with frontend(twins) as asks:
         await asks.kept(BOARD)
@@ -249,17 +266,27 @@ async def test_what_changes_while_an_answer_is_made_is_in_the_next_one(twins: Ke
         assert await asks.is_executed(BOARD)
 
 
-async def test_it_is_as_old_as_the_oldest_crm_and_no_longer_kept_than_the_first_to_grow_old(twins: KeepingGraph) -> None:
-    one = "{ opportunities(first: 5, crms: [%s], maxAge: 60) { nodes { title } } }"
-    both = '{ a: opportunities(first: 5, crms: ["left"], maxAge: 60) { nodes { title } } b: opportunities(first: 5, crms: ["right"],'
-    both += " maxAge: 60) { nodes { title } } }"
+@pytest.mark.parametrize(
+    ("early", "late", "ages"),
+    [
+        ("opportunities(%s) { nodes { title } }", "opportunities(%s) { nodes { title } }", {"left": 50, "right": 10}),
+        ("contacts(%s) { nodes { name } }", "accounts(%s) { nodes { name } }", {"left": 50}),
+        ("accounts(%s) { nodes { name } }", "contacts(%s) { nodes { name } }", {"left": 50}),
+    ],
+)
+async def test_it_is_as_old_as_the_oldest_and_kept_until_the_first_is_too_old(
+    early: str, late: str, ages: dict[str, int], twins: KeepingGraph
+) -> None:
+    early %= 'first: 5, maxAge: 60, crms: ["left"]'
+    late %= f'first: 5, maxAge: 60, crms: ["{max(ages)}"]'
+    both = f"{{ early: {early} late: {late} }}"
     async with frontend(twins) as asks:
-        await asks.ask(one % '"left"')
+        await asks.ask(f"{{ {early} }}")
         twins.clock.now += 40
-        await asks.ask(one % '"right"')
+        await asks.ask(f"{{ {late} }}")
         twins.clock.now += 10
         kept = await asks.kept(both)
-        assert {crm: round(age) for crm, age in kept["extensions"]["ages"].items()} == {"left": 50, "right": 10}
+        assert {crm: round(age) for crm, age in kept["extensions"]["ages"].items()} == ages
         twins.clock.now += 9
         assert not await asks.is_executed(both)
         twins.clock.now += 2
