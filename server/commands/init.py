@@ -72,6 +72,7 @@ _LIMITS: Final[Mapping[str, str]] = {
     "sse_ping_seconds": "How often a stream of server-sent events has a comment, as a sign of life.",
     "sse_retry_seconds": "How long a browser waits before it comes back to a stream of server-sent events that broke off.",
     "multipart_heartbeat_seconds": "How often a multipart stream has an empty part, as a sign of life.",
+    "kept_answers_bytes": "Size of the answers that are given again without executing their queries; 1 keeps none.",
 }
 
 
