@@ -266,6 +266,24 @@ async def test_what_changes_while_an_answer_is_made_is_in_the_next_one(twins: Ke
         assert await asks.is_executed(BOARD)
 
 
+async def test_its_age_is_that_of_the_records_however_long_it_took_to_make(twins: KeepingGraph, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with frontend(twins) as asks:
+        await asks.kept(BOARD)
+        cache: Any = twins.crms["left"].cache
+        take = cache.take
+
+        def take_slowly(*args: Any, **kwargs: Any) -> Any:
+            taken = take(*args, **kwargs)
+            twins.clock.now += 2
+            return taken
+
+        monkeypatch.setattr(cache, "take", take_slowly)
+        await asks.ask(BOARD + " ")
+        monkeypatch.undo()
+
+        assert not await asks.is_executed(BOARD + " ")
+
+
 @pytest.mark.parametrize(
     ("early", "late", "ages"),
     [
