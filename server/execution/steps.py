@@ -258,10 +258,10 @@ class RelationStep(Step):
 
     def complete(self, run: "Run", level: "Level") -> list[Any]:
         assert self.children is not None
-        shown = self.children.shown(run)
+        is_shown, shown = self.children.is_plain, self.children.shown(run)
         by_ref: dict[Any, Any] = {}
-        for refs, records in level.loaded.get(self.index, ()):
-            by_ref.update(zip(refs, map(shown.__getitem__, map(id, records)), strict=True))
+        for refs, found in level.loaded.get(self.index, ()):
+            by_ref.update(zip(refs, found if is_shown else map(shown.__getitem__, map(id, found)), strict=True))
         column = level.columns[self.index]
         if self.plan.many:
             if self.children.required[0] and None in column:
@@ -282,27 +282,46 @@ class RelationStep(Step):
             asked.update(refs)
         if not refs:
             return
+        assert self.children is not None
         loader: Any = getattr(run.executor.context_value.loaders, self.plan.loader or "")
         there: list[Any] = []
         for part, found in loader.load_level(list(refs)):
             if found.__class__ is Wait:
-                run.wait_for_level(found, partial(self._loaded, run, level, part))
+                run.wait_for_level(found, partial(self._loaded, run, level, part), at_once=self.children.is_plain)
             else:
                 there += self._found(run, level, part, found)
         if there:
             self._enter(run, there)
 
     def _loaded(self, run: "Run", level: "Level", refs: Sequence[Any], found: dict[str, Any]) -> None:
-        self._enter(run, self._found(run, level, refs, found))
+        records = self._found(run, level, refs, found)
+        if records:
+            self._enter(run, records)
 
     def _found(self, run: "Run", level: "Level", refs: Sequence[Any], found: dict[str, Any]) -> list[Any]:
-        """Note what was loaded, and give the records."""
+        """Note what was loaded, and give the records that are to be resolved; the others are shown."""
+        assert self.children is not None
+        is_last = self.children.is_plain
         records = list(found.values())
         if any(map(_is_error, set(map(type, records)))):
             run.is_flawed = True
-            return [record for record in records if not isinstance(record, Exception)]
-        level.loaded.setdefault(self.index, []).append((refs, records))
-        return records
+            return [] if is_last else [record for record in records if not isinstance(record, Exception)]
+        level.loaded.setdefault(self.index, []).append((refs, self._shown(run, records) if is_last else records))
+        return [] if is_last else records
+
+    def _shown(self, run: "Run", records: list[Any]) -> list[Any]:
+        """What is shown of records of which nothing has to be resolved."""
+        children = self.children
+        assert children is not None
+        there = [record for record in records if record is not None]
+        children.check(run, self, there)
+        rows: list[Any] = run.show(children.only, there)
+        if len(there) == len(records):
+            return rows
+        if children.required[-1]:
+            raise FlawError
+        shown = iter(rows)
+        return [None if record is None else next(shown) for record in records]
 
     def _enter(self, run: "Run", records: list[Any]) -> None:
         assert self.children is not None
