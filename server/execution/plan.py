@@ -163,6 +163,22 @@ class Children:
             return [None if value is None else [shown[id(item)] for item in value] for value in column]
         return [self._nested(shown, value, 0) for value in column]
 
+    def plainly(self, run: "Run", step: "Step", values: list[Any]) -> list[Any]:
+        """What is shown of objects of which nothing has to be resolved, and of None among them.
+
+        Raises:
+            FlawError: One is missing that may not be, or is not of its type.
+        """
+        there = [value for value in values if value is not None]
+        self.check(run, step, there)
+        rows: list[Any] = run.show(self.only, there)
+        if len(there) == len(values):
+            return rows
+        if self.required[-1]:
+            raise FlawError
+        shown = iter(rows)
+        return [None if value is None else next(shown) for value in values]
+
     def _nested(self, shown: dict[int, Any], value: Any, depth: int) -> Any:
         if depth == self.depth:
             return shown[id(value)]

@@ -43,14 +43,14 @@ class TypenameStep(Step):
 
 @dataclass(slots=True, eq=False)
 class ReadStep(Step):
-    """A value that is read off the object, which may be done again at any time."""
+    """A value that is read off the object, or computed from it alone, which may be done again at any time."""
 
     read: Callable[[Any], Any] = attrgetter("")
     attribute: str | None = None
 
     @property
     def resolves(self) -> bool:
-        return self.children is not None
+        return self.children is not None and not (self.children.is_plain and self.children.depth == 0)
 
     def resolve(self, run: "Run", level: "Level", objects: list[Any]) -> None:
         assert self.children is not None
@@ -59,13 +59,16 @@ class ReadStep(Step):
         self.children.enter(run, self, values)
 
     def complete(self, run: "Run", level: "Level") -> list[Any]:
+        if self.resolves:
+            return Step.complete(self, run, level)
+        values = list(map(self.read, level.objects))
         if self.children is not None:
-            return self.children.complete(run, level.columns[self.index])
+            return self.children.plainly(run, self, values)
         assert self.complete_all is not None
-        return self.complete_all(list(map(self.read, level.objects)))
+        return self.complete_all(values)
 
     def repeated(self, run: "Run", resolve: Callable[..., Any]) -> Callable[..., Any]:
-        if self.children is None:
+        if not self.resolves:
             return resolve
         level = run.levels[self.owner.number]
 
@@ -306,22 +309,8 @@ class RelationStep(Step):
         if any(map(_is_error, set(map(type, records)))):
             run.is_flawed = True
             return [] if is_last else [record for record in records if not isinstance(record, Exception)]
-        level.loaded.setdefault(self.index, []).append((refs, self._shown(run, records) if is_last else records))
+        level.loaded.setdefault(self.index, []).append((refs, self.children.plainly(run, self, records) if is_last else records))
         return [] if is_last else records
-
-    def _shown(self, run: "Run", records: list[Any]) -> list[Any]:
-        """What is shown of records of which nothing has to be resolved."""
-        children = self.children
-        assert children is not None
-        there = [record for record in records if record is not None]
-        children.check(run, self, there)
-        rows: list[Any] = run.show(children.only, there)
-        if len(there) == len(records):
-            return rows
-        if children.required[-1]:
-            raise FlawError
-        shown = iter(rows)
-        return [None if record is None else next(shown) for record in records]
 
     def _enter(self, run: "Run", records: list[Any]) -> None:
         assert self.children is not None
