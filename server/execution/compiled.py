@@ -55,10 +55,8 @@ def compiled(plan: ObjectPlan) -> "Callable[[Run, Level], list[dict[str, Any]]]"
         entries.append(f"{step.name!r}: {value}")
         if isinstance(step, TypenameStep):
             entries[-1] = f"{step.name!r}: {plan.object_type.name!r}"
-        elif step.complete_all is not None and isinstance(step, ReadStep):
-            names[f"r{number}"] = step.read
-            read = f"o.{step.attribute}" if _is_plain(step.attribute) else f"r{number}(o)"
-            body += [f"{value} = {read}", *_shown(step, value, number, names)]
+        elif step.complete_all is not None and isinstance(step, ReadStep) and _is_plain(step.attribute):
+            body += [f"{value} = o.{step.attribute}", *_shown(step, value, number, names)]
         elif step.complete_all is not None and isinstance(step, CallStep):
             heads.append(value)
             columns.append(f"level.columns[{number}]")

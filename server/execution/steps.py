@@ -43,14 +43,14 @@ class TypenameStep(Step):
 
 @dataclass(slots=True, eq=False)
 class ReadStep(Step):
-    """A value that is read off the object, or computed from it alone, which may be done again at any time."""
+    """A value that is read off the object, which may be done again at any time."""
 
     read: Callable[[Any], Any] = attrgetter("")
     attribute: str | None = None
 
     @property
     def resolves(self) -> bool:
-        return self.children is not None and not (self.children.is_plain and self.children.depth == 0)
+        return self.children is not None
 
     def resolve(self, run: "Run", level: "Level", objects: list[Any]) -> None:
         assert self.children is not None
@@ -59,16 +59,13 @@ class ReadStep(Step):
         self.children.enter(run, self, values)
 
     def complete(self, run: "Run", level: "Level") -> list[Any]:
-        if self.resolves:
-            return Step.complete(self, run, level)
-        values = list(map(self.read, level.objects))
         if self.children is not None:
-            return self.children.plainly(run, self, values)
+            return self.children.complete(run, level.columns[self.index])
         assert self.complete_all is not None
-        return self.complete_all(values)
+        return self.complete_all(list(map(self.read, level.objects)))
 
     def repeated(self, run: "Run", resolve: Callable[..., Any]) -> Callable[..., Any]:
-        if not self.resolves:
+        if self.children is None:
             return resolve
         level = run.levels[self.owner.number]
 
@@ -261,10 +258,10 @@ class RelationStep(Step):
 
     def complete(self, run: "Run", level: "Level") -> list[Any]:
         assert self.children is not None
-        is_shown, shown = self.children.is_plain, self.children.shown(run)
+        shown = self.children.shown(run)
         by_ref: dict[Any, Any] = {}
-        for refs, found in level.loaded.get(self.index, ()):
-            by_ref.update(zip(refs, found if is_shown else map(shown.__getitem__, map(id, found)), strict=True))
+        for refs, records in level.loaded.get(self.index, ()):
+            by_ref.update(zip(refs, map(shown.__getitem__, map(id, records)), strict=True))
         column = level.columns[self.index]
         if self.plan.many:
             if self.children.required[0] and None in column:
@@ -285,32 +282,27 @@ class RelationStep(Step):
             asked.update(refs)
         if not refs:
             return
-        assert self.children is not None
         loader: Any = getattr(run.executor.context_value.loaders, self.plan.loader or "")
         there: list[Any] = []
         for part, found in loader.load_level(list(refs)):
             if found.__class__ is Wait:
-                run.wait_for_level(found, partial(self._loaded, run, level, part), at_once=self.children.is_plain)
+                run.wait_for_level(found, partial(self._loaded, run, level, part))
             else:
                 there += self._found(run, level, part, found)
         if there:
             self._enter(run, there)
 
     def _loaded(self, run: "Run", level: "Level", refs: Sequence[Any], found: dict[str, Any]) -> None:
-        records = self._found(run, level, refs, found)
-        if records:
-            self._enter(run, records)
+        self._enter(run, self._found(run, level, refs, found))
 
     def _found(self, run: "Run", level: "Level", refs: Sequence[Any], found: dict[str, Any]) -> list[Any]:
-        """Note what was loaded, and give the records that are to be resolved; the others are shown."""
-        assert self.children is not None
-        is_last = self.children.is_plain
+        """Note what was loaded, and give the records."""
         records = list(found.values())
         if any(map(_is_error, set(map(type, records)))):
             run.is_flawed = True
-            return [] if is_last else [record for record in records if not isinstance(record, Exception)]
-        level.loaded.setdefault(self.index, []).append((refs, self.children.plainly(run, self, records) if is_last else records))
-        return [] if is_last else records
+            return [record for record in records if not isinstance(record, Exception)]
+        level.loaded.setdefault(self.index, []).append((refs, records))
+        return records
 
     def _enter(self, run: "Run", records: list[Any]) -> None:
         assert self.children is not None
