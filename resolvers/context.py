@@ -128,9 +128,9 @@ class Context:
         self.siblings, self.explained, self.freshness, self._loaders = fresh.siblings, fresh.explained, fresh.freshness, None
         self._has_ended = False
 
-    def cache_versions(self) -> dict[str, int]:
-        """What is kept now: by Crm, the version of its cache."""
-        return {key: crm.cache.version for key, crm in self.crms.items() if crm.cache is not None}
+    def versions(self) -> dict[str, tuple[int, int]]:
+        """The versions of all Crms, by key."""
+        return {key: crm.version for key, crm in self.crms.items()}
 
     def place_warnings(self, warnings: Iterable[Warned], path: Sequence[str | int]) -> None:
         """Note in which list warnings came up; the first one counts."""

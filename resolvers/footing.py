@@ -39,10 +39,11 @@ def shows_records(type_name: str, fields: Iterable[str]) -> bool:
 
 
 class _Used(NamedTuple):
-    """What was kept of a Crm and used: the version of its cache, when the oldest was read, and when not all is used any more."""
+    """What was kept of a Crm and used: the Crm's version, when the oldest was read, and when not all is used any more."""
 
+    crm: Crm
     cache: EntityCache
-    version: int
+    version: tuple[int, int]
     read_at: float
     until: float
 
@@ -75,11 +76,11 @@ class Footing:
         if context.utc_now().date() != self.day:
             return None
         ages: dict[str, float] = {}
-        for crm, used in self.used.items():
+        for key, used in self.used.items():
             now = used.cache.now()
-            if used.cache.version != used.version or now >= used.until:
+            if used.crm.version != used.version or now >= used.until:
                 return None
-            ages[crm] = now - used.read_at
+            ages[key] = now - used.read_at
         return {"ages": shown_ages(ages)} if ages else {}
 
 
@@ -94,11 +95,11 @@ def note_footing(context: object) -> None:
         return
     day, versions = freshness.begun
     used: dict[str, _Used] = {}
-    for crm, span in freshness.spans.items():
-        cache = context.crms[crm].cache
-        if cache is None or cache.version != versions[crm]:
+    for key, span in freshness.spans.items():
+        crm = context.crms[key]
+        if crm.cache is None or crm.version != versions[key]:
             return
-        used[crm] = _Used(cache, cache.version, *span)
+        used[key] = _Used(crm, crm.cache, crm.version, *span)
     context.footing = Footing(crms=context.crms, rates=ref(context.rates), day=day, used=used)
 
 

@@ -64,14 +64,14 @@ class Freshness:
         max_age: Seconds, for what is read by id, and lists below others; 0 reads anew.
         ages: By Crm, how old the oldest thing was that was kept and used, in seconds.
         spans: By Crm, when the oldest of that was read, and from when on not all of it is used any more, in seconds of its cache.
-        begun: The day in UTC, and by Crm the version of its cache, when the operation began; None where it allows no age.
+        begun: The day in UTC, and by Crm its version, when the operation began; None where it allows no age.
         has_read: Whether anything was read anew.
     """
 
     max_age: float = 0.0
     ages: dict[str, float] = field(default_factory=dict[str, float])
     spans: dict[str, Span] = field(default_factory=dict[str, Span])
-    begun: tuple[date, Mapping[str, int]] | None = None
+    begun: tuple[date, Mapping[str, tuple[int, int]]] | None = None
     has_read: bool = False
     _is_settled: bool = False
 
@@ -81,7 +81,7 @@ class Freshness:
             self._is_settled = True
             self.max_age = _strictest(info, variables)
             if self.max_age:
-                self.begun = context.utc_now().date(), context.cache_versions()
+                self.begun = context.utc_now().date(), context.versions()
 
     def note(self, crm: str, age: float, *, span: Span = _NOT_AGAIN) -> None:
         """Note that something was used that was kept for so long, and from when until when it is used again."""

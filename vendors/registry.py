@@ -49,6 +49,7 @@ class Link:
         ssl: TLS context, or True for the system's.
         processes: How many processes share what the Crm may be asked.
         https: Filled with every `VendorHttp` that was made, for health and limits.
+        lessons: Filled with what of lists the vendor turned out not to evaluate, each once; from then on it is asked for them otherwise.
     """
 
     crm: str
@@ -61,6 +62,7 @@ class Link:
     ssl: Any = True
     processes: int = 1
     https: list[VendorHttp] = field(default_factory=list[VendorHttp])
+    lessons: list[str] = field(default_factory=list[str])
 
     def http(self, *, auth: Auth, limits: Limits, judge: Judge = no_judgement) -> VendorHttp:
         """Make a way out to the vendor for this Crm."""
@@ -143,6 +145,11 @@ class Crm:
     watching: Watching = WATCHING
     cache: EntityCache | None = None
     reads: SharedReads = field(default_factory=SharedReads, compare=False, repr=False)
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """Changes with what is kept of it, and with how its vendor is asked for lists."""
+        return 0 if self.cache is None else self.cache.version, len(self.link.lessons)
 
     @property
     def epoch(self) -> int:

@@ -65,7 +65,7 @@ class Client(Writing, Webhooks):
         }
         self._http = link.http(auth=FixedAccess(settings.base_url, headers), limits=LIMITS, judge=judge)
         self._reader = Reader(self._http)
-        self._lists = Lists(self._reader, crm=link.crm, service_id=settings.service_id)
+        self._lists = Lists(self._reader, crm=link.crm, service_id=settings.service_id, lessons=link.lessons)
         self._pipelines: Table[Sequence[Pipeline]] = Table(
             self._load_pipelines, crm=link.crm, ttl_seconds=link.table_ttl_seconds, clock=link.clock
         )

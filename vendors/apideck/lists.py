@@ -43,12 +43,14 @@ class Lists:
         reader: Reads the connection's resources.
         crm: Key of the Crm.
         service_id: The connector.
+        lessons: Where to note what it turned out to lack.
     """
 
-    def __init__(self, reader: Reader, *, crm: str, service_id: str) -> None:
+    def __init__(self, reader: Reader, *, crm: str, service_id: str, lessons: list[str]) -> None:
         self._reader = reader
         self._crm = crm
         self._service_id = service_id
+        self._lessons = lessons
         self._most_found = _MOST_FOUND.get(service_id)
         self._refused: dict[str, set[frozenset[str]]] = {}
         self._orders = set(SORTS)
@@ -98,7 +100,7 @@ class Lists:
                 if request.position is not None or not (is_refused or isinstance(error, _CutOffError)):
                     raise
                 if is_refused:
-                    self._refused.setdefault(resource.name, set()).add(search.names)
+                    self._note_filters(resource, search.names)
             place = Place(limit=MAX_LIMIT, is_ordered=place.is_ordered)
         if not search.filters:
             names = fields if search.is_plain else searched_fields or fields
@@ -171,8 +173,8 @@ class Lists:
             return await self._reader.page(resource, limit=place.limit, cursor=place.cursor, fields=fields, search=search)
         except UnsupportedError as error:
             if error.vendor_code == UNSUPPORTED_SORT and search.sort is not None:
-                self._orders.discard(search.sort.field)
                 self._refused_orders.add(search.sort.field)
+                self._note_orders(search.sort.field)
             raise
 
     async def _answer(self, resource: wire.Resource[R], place: Place, search: Search, fields: Sequence[str] | None) -> Answer[R]:
@@ -185,9 +187,20 @@ class Lists:
             )
         return answer
 
+    def _note_filters(self, resource: wire.Resource[Any], names: frozenset[str]) -> None:
+        refused = self._refused.setdefault(resource.name, set())
+        if names not in refused:
+            refused.add(names)
+            self._lessons.append(f"filter {resource.name} by {', '.join(sorted(names))}")
+
+    def _note_orders(self, *fields: Field) -> None:
+        for lost in self._orders.intersection(fields):
+            self._orders.discard(lost)
+            self._lessons.append(f"order by {lost.value}")
+
     def _without_order(self) -> UnsupportedError:
         """Nothing is ordered by this connector any more."""
-        self._orders.clear()
+        self._note_orders(*self._orders)
         return UnsupportedError(f"The CRM {self._crm!r} cannot give all rows of this list in an order.", crm=self._crm)
 
 

@@ -151,7 +151,11 @@ async def _a_crm_of_another_name(asks: Frontend) -> None:
     asks.graph.make = lambda: replace(make(), crms=seen)  # type: ignore[assignment]
 
 
-@pytest.mark.parametrize("change", [_write, _other_list, _age, _tomorrow, _new_rates, _a_crm_of_another_name])
+async def _a_lesson(asks: Frontend) -> None:
+    asks.graph.crms["left"].link.lessons.append("filter opportunities by owner_id")
+
+
+@pytest.mark.parametrize("change", [_write, _other_list, _age, _tomorrow, _new_rates, _a_crm_of_another_name, _a_lesson])
 async def test_it_is_made_anew_once_it_may_become_another_one(change: Callable[[Frontend], Awaitable[None]], twins: KeepingGraph) -> None:
     async with frontend(twins) as asks:
         await asks.kept(BOARD)
@@ -341,7 +345,7 @@ async def test_what_is_made_around_midnight_is_of_no_day(twins: KeepingGraph) ->
 
 def test_rates_that_are_no_longer_in_use_are_let_go(twins: KeepingGraph) -> None:
     context = replace(twins.make(), rates=copy(twins.make().rates))
-    context.freshness.begun = context.utc_now().date(), context.cache_versions()
+    context.freshness.begun = context.utc_now().date(), context.versions()
     note_footing(context)
     footing, rates = context.footing, ref(context.rates)
     assert footing is not None

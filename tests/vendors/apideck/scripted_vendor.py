@@ -19,10 +19,11 @@ Answer = Callable[[str, dict[str, str]], Json | web.Response]
 
 @dataclass
 class Scripted:
-    """What was asked, as raw path and query, and waited for. Time stands still unless the test moves `now`."""
+    """What was asked, as raw path and query, waited for, and learned. Time stands still unless the test moves `now`."""
 
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list[tuple[str, dict[str, str]]])
     pauses: list[float] = field(default_factory=list[float])
+    lessons: list[str] = field(default_factory=list[str])
     now: float = 0.0
 
     def paths(self) -> list[str]:
@@ -53,7 +54,7 @@ async def scripted(answer: Answer, **settings: Any) -> AsyncGenerator[tuple[Scri
     sock = web_socket("127.0.0.1", 0)
     await web.SockSite(runner, sock).start()
     async with aiohttp.ClientSession() as session:
-        link = Link(crm="am", session=session, clock=lambda: made.now, sleep=sleep, jitter=lambda: 0.25)
+        link = Link(crm="am", session=session, clock=lambda: made.now, sleep=sleep, jitter=lambda: 0.25, lessons=made.lessons)
         base_url = f"http://127.0.0.1:{sock.getsockname()[1]}"
         given = {"base_url": base_url, "api_key": "K", "app_id": "A", "consumer_id": "C", "service_id": "pipedrive", **settings}
         try:

@@ -206,6 +206,7 @@ async def test_a_set_of_filters_that_is_refused_leaves_the_first_of_them_to_the_
 
     assert ids_of(page) == ids_of(again) == ["1"]
     assert after == where[:1]
+    assert made.lessons == ["filter opportunities by company_id, owner_id"]
     assert [sorted(name for name in query if name.startswith("filter")) for query in made.queries()] == [
         ["filter[company_id]", "filter[owner_id]"],
         [],

@@ -45,6 +45,7 @@ async def test_an_order_that_the_connector_refuses_is_not_offered_again() -> Non
         page = await client.opportunities_page(asking(5, OWNED))
 
     assert [(len(push.conditions), push.is_sorted) for push in pushed] == [(1, False), (1, True)]
+    assert made.crm.link.lessons == ["order by createdAt"]
     assert len(page.rows) == 5
 
 
@@ -73,6 +74,7 @@ async def test_hubspot_orders_no_more_than_it_lists() -> None:
 
         assert made.control.count() == 1
         assert not client.opportunities_pushdown([], Sort(Field.CREATED_AT)).is_sorted
+        assert "order by createdAt" in made.crm.link.lessons
         assert not client.opportunities_pushdown([], Sort(Field.UPDATED_AT)).is_sorted
         assert len((await client.opportunities_page(asking(5, OWNED))).rows) == 5
 
