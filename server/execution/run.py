@@ -225,6 +225,9 @@ class Run:
     def _advance(self, go_on: Callable[[], None]) -> None:
         try:
             go_on()
+        except asyncio.CancelledError:
+            self._give_up()
+            return
         except Exception:  # noqa: BLE001  # graphql-core will find it again and say what it means
             self._break_off()
             return

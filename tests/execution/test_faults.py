@@ -284,3 +284,69 @@ async def test_what_was_resolved_below_an_object_that_is_made_anew_is_not_resolv
     assert result.data == {"whole": {"part": {"called": "there"}}, "bad": None}
     assert calls == ["called"]
     assert plans.gone == {Way.REPEATED: 1}
+
+
+class Whole:
+    """Has a part of any kind."""
+
+    def __init__(self, part: object) -> None:
+        self.part = part
+
+
+async def test_each_value_is_shown_to_a_type_that_looks_at_values() -> None:
+    @strawberry.type
+    class Part:
+        real: int
+
+        @classmethod
+        def is_type_of(cls, value: object, info: object) -> bool:
+            del info
+            return isinstance(value, int) and value > 0
+
+    @strawberry.type(name="Whole")
+    class WholeType:
+        part: Part | None
+
+    found: list[Whole] = []
+
+    @strawberry.type
+    class Query:
+        wholes: Any = strawberry.field(resolver=lambda: found, graphql_type=list[WholeType])
+
+    await _same_of(Query, "{ wholes { part { __typename } } }", found, [Whole(7), Whole(8)], [Whole(9), Whole(-9)])
+
+
+async def test_an_error_in_the_place_of_an_object_is_an_error_whatever_is_asked_of_it() -> None:
+    @strawberry.type
+    class Part:
+        name: str
+
+    @strawberry.type(name="Whole")
+    class WholeType:
+        part: Part | None
+
+        @classmethod
+        def is_type_of(cls, value: object, info: object) -> bool:
+            del info
+            return isinstance(value, Whole)
+
+    found: list[Whole] = []
+
+    @strawberry.type
+    class Query:
+        wholes: Any = strawberry.field(resolver=lambda: found, graphql_type=list[WholeType])
+
+    await _same_of(Query, "{ wholes { part { __typename } } }", found, [Whole(Part(name="x"))], [Whole(ValueError("It is bad."))])
+
+
+async def _same_of(query: type, text: str, found: list[Whole], good: list[Whole], bad: list[Whole]) -> None:
+    """See that an operation shows good values, and then of bad ones the error that graphql-core shows."""
+    plans = Plans()
+    stock, ours = (strawberry.Schema(query, execution_context_class=of) for of in (STOCK, executor_class(plans)))
+    for wholes in (good, bad, bad):
+        found[:] = wholes
+        expected, shown = await stock.execute(text), await ours.execute(text)
+        assert shown.data == expected.data
+        assert list(map(str, shown.errors or ())) == list(map(str, expected.errors or ()))
+        assert bool(shown.errors) is (wholes is bad)
+    assert plans.gone == {Way.QUICK: 1, Way.REPEATED: 2}
