@@ -55,12 +55,16 @@ def compiled(plan: ObjectPlan) -> "Callable[[Run, Level], list[dict[str, Any]]]"
         entries.append(f"{step.name!r}: {value}")
         if isinstance(step, TypenameStep):
             entries[-1] = f"{step.name!r}: {plan.object_type.name!r}"
-        elif step.complete_all is not None and isinstance(step, ReadStep) and _is_plain(step.attribute):
-            body += [f"{value} = o.{step.attribute}", *_shown(step, value, number, names)]
+        elif step.complete_all is not None and isinstance(step, ReadStep):
+            names[f"r{number}"] = step.read
+            read = f"o.{step.attribute}" if _is_plain(step.attribute) else f"r{number}(o)"
+            names[f"f{number}"] = step.completion()
+            body += [f"{value} = {read}", *_shown(step, value, number, names, f"f{number}(level, o, {value})")]
         elif step.complete_all is not None and isinstance(step, CallStep):
             heads.append(value)
             columns.append(f"level.columns[{number}]")
-            body += _shown(step, value, number, names)
+            names[f"f{number}"] = value_completion(step.definition.type)
+            body += _shown(step, value, number, names, f"f{number}({value})")
         else:
             names[f"s{number}"] = step
             heads.append(value)
@@ -83,12 +87,11 @@ def _is_plain(attribute: str | None) -> bool:
     return attribute is not None and all(name.isidentifier() and not iskeyword(name) for name in attribute.split("."))
 
 
-def _shown(step: Step, value: str, number: int, names: dict[str, Any]) -> list[str]:
-    """Lines that put what is shown of a leaf in the place of its value."""
+def _shown(step: Step, value: str, number: int, names: dict[str, Any], completion: str) -> list[str]:
+    """Lines that put what is shown of a leaf in the place of its value; the completion is for values that are not as usual."""
     is_required = step.required[0]
     leaf: Any = step.definition.type.of_type if is_required else step.definition.type
-    names[f"f{number}"] = value_completion(step.definition.type)
-    otherwise = f"{value} = f{number}({value})"
+    otherwise = f"{value} = {completion}"
     if_missing = [f"else: {otherwise}"] if is_required else []
     check = quick_check(leaf)
     if check is not None:

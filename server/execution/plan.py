@@ -4,7 +4,7 @@ A plan belongs to one document, operation and choice of `@skip` and `@include`; 
 send the same.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
@@ -68,17 +68,26 @@ class Plan:
 
 @dataclass(slots=True, eq=False)
 class Children:
-    """The objects that a field leads to, below as many levels of lists as its type has."""
+    """The objects that a field leads to, below as many levels of lists as its type has.
 
-    required: tuple[bool, ...]  # as in the step
+    Attributes:
+        required: As in the step.
+        abstract: The interface or union, if it is one.
+        only: The plan of the objects, where it is none.
+        is_plain: Whether they are of one type, and nothing of them has to be resolved.
+    """
+
+    required: tuple[bool, ...]
     plans: dict[str, ObjectPlan]
-    abstract: Any = None  # the interface or union, if it is one
+    abstract: Any = None
     depth: int = field(init=False)
-    only: ObjectPlan = field(init=False)  # where it is none
+    only: ObjectPlan = field(init=False)
+    is_plain: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.depth = len(self.required) - 1
         self.only = next(iter(self.plans.values()))
+        self.is_plain = self.abstract is None and not self.only.active
 
     def enter(self, run: "Run", step: "Step", values: list[Any]) -> None:
         """Go on with the objects among these values of the field."""
@@ -88,29 +97,36 @@ class Children:
         distinct.pop(ID_OF_NONE, None)
         if not distinct:
             return
-        kinds = set(map(type, distinct.values()))
-        plan = self.only
-        if self.abstract is not None or not kinds <= plan.classes:
-            if any(map(is_no_object, kinds)):
-                raise FlawError
-            if self.abstract is not None:
-                self._enter_abstract(run, step, distinct)
-                return
-            self._check(run, step, distinct)
-            if plan.is_by_class:
-                plan.classes |= kinds
-        run.enter(plan, distinct)
+        if self.abstract is None:
+            self.check(run, step, distinct.values())
+            run.enter(self.only, distinct)
+        else:
+            self._enter_abstract(run, step, distinct)
 
-    def _check(self, run: "Run", step: "Step", distinct: dict[int, Any]) -> None:
-        is_type_of = self.only.object_type.is_type_of
-        if is_type_of is None:
+    def check(self, run: "Run", step: "Step", objects: Collection[Any]) -> None:
+        """See that objects of the field are of its type, where there is but one.
+
+        Raises:
+            FlawError: They are not, or have to be awaited.
+        """
+        plan = self.only
+        kinds = set(map(type, objects))
+        if kinds <= plan.classes:
             return
-        info = run.info_of(step)
-        for value in distinct.values():
-            if not _plain(is_type_of(value, info)):
-                raise FlawError
+        if any(map(is_no_object, kinds)):
+            raise FlawError
+        is_type_of = plan.object_type.is_type_of
+        if is_type_of is not None:
+            info = run.info_of(step)
+            for value in objects:
+                if not _plain(is_type_of(value, info)):
+                    raise FlawError
+        if plan.is_by_class:
+            plan.classes |= kinds
 
     def _enter_abstract(self, run: "Run", step: "Step", distinct: dict[int, Any]) -> None:
+        if any(map(is_no_object, set(map(type, distinct.values())))):
+            raise FlawError
         info = run.info_of(step)
         resolve_type = self.abstract.resolve_type or run.executor.type_resolver
         by_type: dict[str, dict[int, Any]] = {}
@@ -146,6 +162,22 @@ class Children:
                 return [[shown[id(item)] for item in _existing(value)] for value in column]
             return [None if value is None else [shown[id(item)] for item in value] for value in column]
         return [self._nested(shown, value, 0) for value in column]
+
+    def plainly(self, run: "Run", step: "Step", values: list[Any]) -> list[Any]:
+        """What is shown of objects of which nothing has to be resolved, and of None among them.
+
+        Raises:
+            FlawError: One is missing that may not be, or is not of its type.
+        """
+        there = [value for value in values if value is not None]
+        self.check(run, step, there)
+        rows: list[Any] = run.show(self.only, there)
+        if len(there) == len(values):
+            return rows
+        if self.required[-1]:
+            raise FlawError
+        shown = iter(rows)
+        return [None if value is None else next(shown) for value in values]
 
     def _nested(self, shown: dict[int, Any], value: Any, depth: int) -> Any:
         if depth == self.depth:

@@ -242,7 +242,8 @@ def _declared(field: Any, common: dict[str, Any]) -> Step | None:
     assert plan.value is not None, "all others have one"
     if plan.takes_context:
         return CallStep(**common, call=contextual(plan.value))
-    return CallStep(**common, call=computed(plan.value), may_wait=False)
+    is_leaf = is_leaf_type(get_named_type(common["definition"].type))
+    return ReadStep(**common, read=plan.value) if is_leaf else CallStep(**common, call=computed(plan.value), may_wait=False)
 
 
 def _looked_up(name: str) -> Any:

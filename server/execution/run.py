@@ -1,12 +1,13 @@
 """One execution of a plan: level by level over distinct objects, and no branch waits for a slower one.
 
 Everything that needs no waiting is resolved at once, so that all relations of a level are asked for in the same tick. What arrives later
-goes on from where it was asked for. Nothing is shown before everything is there; then it is shown from the leaves up.
+goes on from where it was asked for. Records of which nothing has to be resolved are shown when they arrive; everything else is shown when
+all of it is there, from the leaves up.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,15 +27,16 @@ class Level:
 
     Attributes:
         by_id: The distinct objects by their ids; it keeps them alive, so that ids stay theirs.
-        objects: The same, once all have been met.
+        objects: Those that are being shown.
         shown: What is shown of each object, by its id.
         columns: For each field the values, in the order of the objects.
         awaited: What had to be awaited, by field and object.
+        read: What was read off an object by a field and cannot be shown, by field and the object's id, with the object.
         asked: The refs of each relation that were asked for.
-        loaded: The records of each relation beside their refs.
+        loaded: The records of each relation beside their refs, or what is shown of them.
     """
 
-    __slots__ = ("_positions", "asked", "awaited", "by_id", "columns", "loaded", "objects", "shown")
+    __slots__ = ("_positions", "asked", "awaited", "by_id", "columns", "loaded", "objects", "read", "shown")
 
     objects: list[Any]
     columns: list[list[Any]]
@@ -46,6 +48,7 @@ class Level:
     def __init__(self, plan: ObjectPlan) -> None:
         self.by_id: dict[int, Any] = {}
         self.shown: dict[int, Any] = {}
+        self.read: dict[tuple[int, int], tuple[Any, Any]] = {}
         if plan.active:
             self.columns = [[] for _ in plan.steps]
             self.awaited, self.asked, self.loaded, self._positions = {}, {}, {}, {}
@@ -81,6 +84,7 @@ class Run:
         self._is_over = False
         self._is_cancelled = False
         self._arrived: list[Arrival] = []
+        self._brought: list[tuple[Context, Callable[[Any], None], Any]] = []
         self._idle: asyncio.Future[None] | None = None
         self._tasks: list[asyncio.Task[Any]] = []
 
@@ -120,15 +124,17 @@ class Run:
             self._tasks.append(future)
         future.add_done_callback(partial(self._note, arrival))
 
-    def wait_for_level(self, wait: Wait, then: Callable[[Any], None]) -> None:
-        """Go on with the records of a level in the tick after the one that brings them, as who awaits a future does."""
+    def wait_for_level(self, wait: Wait, then: Callable[[Any], None], *, at_once: bool) -> None:
+        """Go on with the records of a level in the tick after the one that brings them, as who awaits a future does.
+
+        Args:
+            wait: The wait for them.
+            then: Goes on.
+            at_once: Whether nobody can tell the tick: it resolves nothing, and asks for nothing.
+        """
         self.pending += 1
-        loop, context = self._loop, copy_context()  # not that of the batch, nor of what other levels lead to
-
-        def tell(found: Any) -> None:
-            loop.call_soon(self._go_on, then, found, context=context)
-
-        wait.then = tell
+        context = copy_context()  # not that of the batch, nor of what other levels lead to
+        wait.then = (lambda found: context.run(self._go_on, then, found)) if at_once else partial(self._bring, context, then)
 
     async def until_idle(self) -> None:
         """Wait until nothing is to be waited for any more, or the quick way has ended.
@@ -175,11 +181,15 @@ class Run:
         for plan in reversed(self.plan.objects):
             level = self.levels[plan.number]
             if level.by_id:
-                level.objects = list(level.by_id.values())
-                rows = plan.complete(self, level) if plan.complete is not None else completed(plan, self, level)
-                level.shown = dict(zip(level.by_id, rows, strict=True))
+                level.shown = dict(zip(level.by_id, self.show(plan, list(level.by_id.values())), strict=True))
         (data,) = self.levels[self.plan.root.number].shown.values()
         return cast("dict[str, Any]", data)
+
+    def show(self, plan: ObjectPlan, objects: list[Any]) -> list[dict[str, Any]]:
+        """What is shown of objects that were resolved, or of which nothing has to be resolved."""
+        level = self.levels[plan.number]
+        level.objects = objects
+        return plan.complete(self, level) if plan.complete is not None else completed(plan, self, level)
 
     def _note(self, arrival: Arrival, future: "asyncio.Future[Any]") -> None:
         error = None if future.cancelled() else future.exception()  # looked at in any case, so that nobody is told that no one did
@@ -207,11 +217,21 @@ class Run:
             self.is_flawed = self.is_flawed or error is not None
             arrival.values[arrival.position] = arrival.future.result() if error is None else Failure(error)
             by_step.setdefault((arrival.step.owner.number, arrival.step.index), []).append(arrival)
-        self._advance(partial(self._arrive, list(by_step.values())))
+        self._advance(self._arrive, by_step)
 
-    def _arrive(self, by_step: list[list[Arrival]]) -> None:
-        for of_step in by_step:
+    def _arrive(self, by_step: dict[tuple[int, int], list[Arrival]]) -> None:
+        for of_step in by_step.values():
             of_step[0].step.arrive(self, of_step)
+
+    def _bring(self, context: Context, then: Callable[[Any], None], found: Any) -> None:
+        if not self._brought:
+            self._loop.call_soon(self._go_on_with_all)
+        self._brought.append((context, then, found))
+
+    def _go_on_with_all(self) -> None:
+        brought, self._brought = self._brought, []
+        for context, then, found in brought:
+            context.run(self._go_on, then, found)
 
     def _go_on(self, then: Callable[[Any], None], found: Any) -> None:
         if self._is_over:
@@ -220,11 +240,11 @@ class Run:
         if found is None:
             self._give_up()
         else:
-            self._advance(partial(then, found))
+            self._advance(then, found)
 
-    def _advance(self, go_on: Callable[[], None]) -> None:
+    def _advance(self, go_on: Callable[[Any], None], arrived: Any) -> None:
         try:
-            go_on()
+            go_on(arrived)
         except asyncio.CancelledError:
             self._give_up()
             return
@@ -250,7 +270,7 @@ class Run:
 
 
 def completed(plan: ObjectPlan, run: Run, level: Level) -> list[dict[str, Any]]:
-    """What is shown of the objects of a level."""
+    """What is shown of the objects of a level, when nothing is compiled yet."""
     if not plan.steps:
         return [{} for _ in level.objects]
     names = [step.name for step in plan.steps]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from resolvers.loaders.level import Wait
 from resolvers.relation import FieldPlan
 from server.execution.core import get_argument_values
-from server.execution.leaves import FlawError
+from server.execution.leaves import FlawError, value_completion
 from server.execution.plan import Arrival, Step
 from vendors.model import UNREAD, Ref, Unread
 
@@ -43,14 +43,14 @@ class TypenameStep(Step):
 
 @dataclass(slots=True, eq=False)
 class ReadStep(Step):
-    """A value that is read off the object, which may be done again at any time."""
+    """A value that is read off the object, or computed from it alone, which may be done again at any time."""
 
     read: Callable[[Any], Any] = attrgetter("")
     attribute: str | None = None
 
     @property
     def resolves(self) -> bool:
-        return self.children is not None
+        return self.children is not None and not (self.children.is_plain and self.children.depth == 0)
 
     def resolve(self, run: "Run", level: "Level", objects: list[Any]) -> None:
         assert self.children is not None
@@ -59,19 +59,47 @@ class ReadStep(Step):
         self.children.enter(run, self, values)
 
     def complete(self, run: "Run", level: "Level") -> list[Any]:
-        if self.children is not None:
-            return self.children.complete(run, level.columns[self.index])
-        assert self.complete_all is not None
-        return self.complete_all(list(map(self.read, level.objects)))
+        if self.resolves:
+            return Step.complete(self, run, level)
+        values: list[Any] = []
+        try:
+            values += map(self.read, level.objects)
+            if self.children is not None:
+                return self.children.plainly(run, self, values)
+            assert self.complete_all is not None
+            return self.complete_all(values)
+        except Exception:
+            for source, value in zip(level.objects, values, strict=False):
+                self._keep(level, source, value)
+            raise
+
+    def completion(self) -> "Callable[[Level, Any, Any], Any]":
+        """Shows a single value that was read off an object."""
+        complete = value_completion(self.definition.type)
+
+        def complete_read(level: "Level", source: Any, value: Any) -> Any:
+            try:
+                return complete(value)
+            except Exception:
+                self._keep(level, source, value)
+                raise
+
+        return complete_read
+
+    def _keep(self, level: "Level", source: Any, value: Any) -> None:
+        level.read[self.index, id(source)] = source, value
 
     def repeated(self, run: "Run", resolve: Callable[..., Any]) -> Callable[..., Any]:
-        if self.children is None:
-            return resolve
         level = run.levels[self.owner.number]
+        if not self.resolves and not level.read:
+            return resolve
 
         def repeat_reading(source: Any, info: Any, **arguments: Any) -> Any:
-            """Give the object whose fields were resolved: a property may make another one each time."""
-            value = level.value_of(self.index, source)
+            """Give what was found: a property may make another object each time, or something else to be awaited."""
+            if self.resolves:
+                value = level.value_of(self.index, source)
+            else:
+                _, value = level.read.get((self.index, id(source)), (None, NOT_FOUND))
             return resolve(source, info, **arguments) if value is NOT_FOUND else value
 
         return repeat_reading
@@ -258,10 +286,10 @@ class RelationStep(Step):
 
     def complete(self, run: "Run", level: "Level") -> list[Any]:
         assert self.children is not None
-        shown = self.children.shown(run)
+        is_shown, shown = self.children.is_plain, self.children.shown(run)
         by_ref: dict[Any, Any] = {}
-        for refs, records in level.loaded.get(self.index, ()):
-            by_ref.update(zip(refs, map(shown.__getitem__, map(id, records)), strict=True))
+        for refs, found in level.loaded.get(self.index, ()):
+            by_ref.update(zip(refs, found if is_shown else map(shown.__getitem__, map(id, found)), strict=True))
         column = level.columns[self.index]
         if self.plan.many:
             if self.children.required[0] and None in column:
@@ -282,27 +310,33 @@ class RelationStep(Step):
             asked.update(refs)
         if not refs:
             return
+        assert self.children is not None
         loader: Any = getattr(run.executor.context_value.loaders, self.plan.loader or "")
         there: list[Any] = []
         for part, found in loader.load_level(list(refs)):
             if found.__class__ is Wait:
-                run.wait_for_level(found, partial(self._loaded, run, level, part))
+                run.wait_for_level(found, partial(self._loaded, run, level, part), at_once=self.children.is_plain)
             else:
                 there += self._found(run, level, part, found)
         if there:
             self._enter(run, there)
 
     def _loaded(self, run: "Run", level: "Level", refs: Sequence[Any], found: dict[str, Any]) -> None:
-        self._enter(run, self._found(run, level, refs, found))
+        records = self._found(run, level, refs, found)
+        if records:
+            self._enter(run, records)
 
     def _found(self, run: "Run", level: "Level", refs: Sequence[Any], found: dict[str, Any]) -> list[Any]:
-        """Note what was loaded, and give the records."""
+        """Note what was loaded, and give the records of which something has to be resolved; the others are shown."""
+        assert self.children is not None
         records = list(found.values())
+        left: list[Any] = [] if self.children.is_plain else records
         if any(map(_is_error, set(map(type, records)))):
             run.is_flawed = True
-            return [record for record in records if not isinstance(record, Exception)]
-        level.loaded.setdefault(self.index, []).append((refs, records))
-        return records
+            return [record for record in left if not isinstance(record, Exception)]
+        noted = self.children.plainly(run, self, records) if self.children.is_plain else records
+        level.loaded.setdefault(self.index, []).append((refs, noted))
+        return left
 
     def _enter(self, run: "Run", records: list[Any]) -> None:
         assert self.children is not None

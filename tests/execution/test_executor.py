@@ -5,9 +5,11 @@ from typing import Any
 
 import orjson
 import pytest
+import strawberry
 
 from resolvers.node_id import encode
-from server.execution.plans import Way
+from server.execution.executor import executor_class
+from server.execution.plans import Plans, Way
 from tests.execution.both_ways import Bench
 from vendors.model import Ref
 
@@ -59,6 +61,33 @@ async def test_an_operation_without_errors_goes_the_quick_way(bench: Bench, text
     assert way is Way.QUICK
     assert ours.batches <= stock.batches
     assert ours.asked == stock.asked
+
+
+async def test_a_list_that_is_an_attribute_goes_the_quick_way() -> None:
+    @strawberry.type
+    class Part:
+        name: str
+
+    @strawberry.type
+    class Whole:
+        parts: list[Part]
+        part: Part | None = None
+
+    @strawberry.type
+    class Query:
+        @strawberry.field
+        def whole(self) -> Whole:
+            return Whole(parts=[Part(name="one"), Part(name="two")])
+
+    plans = Plans()
+    schema = strawberry.Schema(Query, execution_context_class=executor_class(plans))
+
+    for _ in range(3):  # the last one by the plan's code
+        result = await schema.execute("{ whole { parts { name } part { name } } }")
+        assert result.errors is None
+        assert result.data == {"whole": {"parts": [{"name": "one"}, {"name": "two"}], "part": None}}
+
+    assert plans.gone == {Way.QUICK: 3}
 
 
 STOCK = {

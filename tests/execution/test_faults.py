@@ -4,19 +4,24 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
 import pytest
 import strawberry
+from strawberry.schema.config import StrawberryConfig
 
-from bench.company import Reply
+from bench.company import Reply, memory_of
+from resolvers.relation import relation
+from resolvers.scalars import SCALARS
+from resolvers.types.user import User
 from server.execution.executor import executor_class
 from server.execution.plans import Plans, Way
 from tests.execution.both_ways import STOCK, Bench
 from tests.execution.test_executor import BOARD, IDS
 from vendors.errors import UnavailableError
-from vendors.model import Money
+from vendors.model import Money, Opportunity
 from vendors.registry import Crm
 
 Found = dict[str, Any]
@@ -69,6 +74,10 @@ def another_class(found: Found) -> Found:
     return found | {key: object() for key in some(found)}
 
 
+def lookalike(found: Found) -> Found:
+    return found | {key: SimpleNamespace(name="Somebody", email=None) for key in some(found)}
+
+
 FAULTS = {
     "a vendor's users fail": ("users", failing),
     "a defect in reading accounts": ("accounts", breaking),
@@ -85,6 +94,7 @@ FAULTS = {
     "an object of another class": ("list opportunities", of_one(amount="EUR 7")),
     "a user with no such name": ("users", of_one(name={"first": 1})),
     "a record of another class": ("users", another_class),
+    "something that only looks like a record": ("users", lookalike),
     "a list that is none": ("list opportunities", of_one(contact_refs=7)),
     "a ref that is none": ("list opportunities", of_one(owner_ref="7")),
     "an enum with another value": ("list opportunities", of_one(probability_origin="nowhere")),
@@ -163,6 +173,35 @@ async def test_a_wrong_variable_is_told_as_always(bench: Bench) -> None:
 
     assert ours == stock
     assert len(ours.errors) == 1
+
+
+async def test_a_missing_record_is_an_error_where_there_must_be_one(bench: Bench) -> None:
+    records = [record for record in memory_of(bench.crms[0]).all_opportunities() if record.owner_ref is not None]
+
+    @strawberry.type
+    class Deal:
+        owner: User = relation("Who cares for it.", loader="users_by_ref", key="owner_ref")
+
+        @classmethod
+        def is_type_of(cls, value: object, info: object) -> bool:
+            del info
+            return isinstance(value, Opportunity)
+
+    @strawberry.type
+    class Query:
+        @strawberry.field
+        def deals(self) -> list[Deal | None]:
+            return records  # type: ignore[return-value]
+
+    bench.schema = strawberry.Schema(Query, config=StrawberryConfig(scalar_map=SCALARS))._schema  # pyright: ignore[reportPrivateUsage]
+    bench.reply = spoiling("a", "users", without_one)
+
+    ours, way = await bench.same("{ deals { owner { name } } }")
+
+    assert way is Way.REPEATED
+    deals = orjson.loads(ours.data)["deals"]
+    assert None in deals
+    assert any(deals)
 
 
 async def test_a_failed_crm_is_asked_once(bench: Bench) -> None:
