@@ -78,7 +78,10 @@ def computed(
     assumed_size: int | None = None,
     graphql_type: Any = None,
 ) -> Any:
-    """Declare a field that is computed from the record alone, without waiting; `graphql_type` is for types known only at run time."""
+    """Declare a field that is computed without waiting from the record alone, which must not change while an operation shows it.
+
+    `graphql_type` is for types known only at run time.
+    """
 
     def resolve(self: Any) -> Any:
         return value(self)

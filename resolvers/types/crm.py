@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
@@ -16,6 +16,7 @@ from resolvers.writing.values import ONLY_OF_CHANGES, graph_name, in_graph_words
 from vendors import registry
 from vendors.capabilities import ReadsBaseCurrency, ReadsCustomFieldDefinitions, capabilities_of, supported
 from vendors.changes import ReceivesWebhooks
+from vendors.errors import VendorError
 from vendors.model import CustomFieldDefinition as DefinitionModel
 from vendors.model import Ref
 from vendors.writes import ClosesOpportunities, CreatesOpportunities
@@ -30,6 +31,18 @@ async def _base_currency(crm: registry.Crm, context: "Context") -> str | None:  
 
 async def _pipelines(crm: registry.Crm, context: "Context") -> Any:  # noqa: ARG001  # the shape of a contextual field
     return await pipelines_of(crm)
+
+
+@dataclass(frozen=True, slots=True)
+class _Health:
+    """The health of a Crm at one moment: what an operation calls while it is shown may change it."""
+
+    circuit: CircuitState
+    error: VendorError | None
+
+
+def _health(crm: registry.Crm) -> _Health:
+    return _Health(crm.http.circuit.state, crm.http.health.error)
 
 
 def _capabilities(crm: registry.Crm) -> list[Capability]:
@@ -90,12 +103,12 @@ async def _definitions(
 
 @strawberry.type(description="How a CRM is doing, as its last calls showed.")
 class CrmHealth:
-    circuit: CircuitState = computed(lambda http: http.circuit.state, "Whether calls to it are let through.")
+    circuit: CircuitState = attribute("Whether calls to it are let through.")
     code: ErrorCode | None = computed(
-        lambda http: None if http.health.error is None else http.health.error.code, "What is wrong with it; null while it answers."
+        lambda health: None if health.error is None else health.error.code, "What is wrong with it; null while it answers."
     )
     message: str | None = computed(
-        lambda http: None if http.health.error is None else http.health.error.message, "What to do about it; null while it answers."
+        lambda health: None if health.error is None else health.error.message, "What to do about it; null while it answers."
     )
 
 
@@ -115,7 +128,7 @@ class Crm(Node):
     create_fields: list[CreateField] | None = contextual(
         _create_fields, "What a new opportunity requires and may have here, for whoever builds a form.", assumed_size=30
     )
-    health: CrmHealth = computed(lambda crm: crm.http, "How it is doing, as its last calls showed.")
+    health: CrmHealth = computed(_health, "How it is doing, as its last calls showed.")
     changes: CrmChanges | None = contextual(_changes, "How well it is watched for changes; null where nobody watches.")
     pipelines: list[Pipeline] | None = contextual(_pipelines, "Its pipelines with their stages.", assumed_size=3)
     custom_field_definitions: list[CustomFieldDefinition] | None = strawberry.field(

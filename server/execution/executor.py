@@ -57,6 +57,9 @@ class BreadthFirstExecutor(StrawberryGraphQLCoreExecutionContext):
                 return self._ended(run, result)
             run.cancel_soon()
             return result
+        except BaseException:
+            run.cancel()
+            raise
         if run.pending:
             return self._awaited(run, plan)
         return self._result(run, plan)

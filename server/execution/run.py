@@ -31,7 +31,7 @@ class Level:
         shown: What is shown of each object, by its id.
         columns: For each field the values, in the order of the objects.
         awaited: What had to be awaited, by field and object.
-        read: What was read off an object by a field and cannot be shown, by field and the object's id, with the object.
+        read: What was read off an object and cannot be shown, by field and the object's id, with the object each time.
         asked: The refs of each relation that were asked for.
         loaded: The records of each relation beside their refs, or what is shown of them.
     """
@@ -48,7 +48,7 @@ class Level:
     def __init__(self, plan: ObjectPlan) -> None:
         self.by_id: dict[int, Any] = {}
         self.shown: dict[int, Any] = {}
-        self.read: dict[tuple[int, int], tuple[Any, Any]] = {}
+        self.read: dict[tuple[int, int], list[tuple[Any, Any]]] = {}
         if plan.active:
             self.columns = [[] for _ in plan.steps]
             self.awaited, self.asked, self.loaded, self._positions = {}, {}, {}, {}
@@ -82,7 +82,7 @@ class Run:
         self._loop: Any = loop  # asking again is a call of the system each time
         self.can_wait = predicate.is_awaitable is not assume_not_awaitable and loop is not None
         self._is_over = False
-        self._is_cancelled = False
+        self._ended_by: BaseException | None = None
         self._arrived: list[Arrival] = []
         self._brought: list[tuple[Context, Callable[[Any], None], Any]] = []
         self._idle: asyncio.Future[None] | None = None
@@ -140,14 +140,14 @@ class Run:
         """Wait until nothing is to be waited for any more, or the quick way has ended.
 
         Raises:
-            CancelledError: What was waited for was cancelled.
+            CancelledError: What was waited for was cancelled; so does whatever else is no mere exception.
         """
-        if self._is_cancelled:
-            raise asyncio.CancelledError
         if self.pending and not self._is_over:
             idle: asyncio.Future[None] = self._loop.create_future()
             self._idle = idle
             await idle
+        if self._ended_by is not None:
+            raise self._ended_by
 
     def stop(self) -> None:
         """Go on with nothing that arrives from now on."""
@@ -211,7 +211,7 @@ class Run:
         by_step: dict[tuple[int, int], list[Arrival]] = {}
         for arrival in arrived:
             if arrival.future.cancelled():
-                self._give_up()
+                self._give_up(asyncio.CancelledError())
                 return
             error = arrival.future.exception()
             self.is_flawed = self.is_flawed or error is not None
@@ -238,18 +238,18 @@ class Run:
             return
         self.pending -= 1
         if found is None:
-            self._give_up()
+            self._give_up(asyncio.CancelledError())
         else:
             self._advance(then, found)
 
     def _advance(self, go_on: Callable[[Any], None], arrived: Any) -> None:
         try:
             go_on(arrived)
-        except asyncio.CancelledError:
-            self._give_up()
-            return
         except Exception:  # noqa: BLE001  # graphql-core will find it again and say what it means
             self._break_off()
+            return
+        except BaseException as error:  # noqa: BLE001  # it ends the operation, and not what else goes on here
+            self._give_up(error)
             return
         if not self.pending:
             self._wake()
@@ -262,11 +262,11 @@ class Run:
         if self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
 
-    def _give_up(self) -> None:
-        """End as who waited for the cancelled one would end."""
-        self._is_over = self._is_cancelled = True
-        if self._idle is not None:
-            self._idle.cancel()
+    def _give_up(self, error: BaseException) -> None:
+        """End as who waited for what has failed so would end."""
+        self._is_over = True
+        self._ended_by = error
+        self._wake()
 
 
 def completed(plan: ObjectPlan, run: Run, level: Level) -> list[dict[str, Any]]:

@@ -87,7 +87,7 @@ class ReadStep(Step):
         return complete_read
 
     def _keep(self, level: "Level", source: Any, value: Any) -> None:
-        level.read[self.index, id(source)] = source, value
+        level.read.setdefault((self.index, id(source)), []).append((source, value))
 
     def repeated(self, run: "Run", resolve: Callable[..., Any]) -> Callable[..., Any]:
         level = run.levels[self.owner.number]
@@ -95,11 +95,12 @@ class ReadStep(Step):
             return resolve
 
         def repeat_reading(source: Any, info: Any, **arguments: Any) -> Any:
-            """Give what was found: a property may make another object each time, or something else to be awaited."""
+            """Give what was found: a property may make another object each time, or something to be awaited, which can be done once."""
             if self.resolves:
                 value = level.value_of(self.index, source)
             else:
-                _, value = level.read.get((self.index, id(source)), (None, NOT_FOUND))
+                found = level.read.get((self.index, id(source)))
+                value = found.pop(0)[1] if found else NOT_FOUND
             return resolve(source, info, **arguments) if value is NOT_FOUND else value
 
         return repeat_reading

@@ -63,13 +63,21 @@ async def test_a_batch_that_is_cancelled_before_the_answer_is_awaited_ends_the_o
     assert len(calls) == 2
 
 
-async def test_a_field_that_is_cancelled_in_what_arrives_later_ends_the_operation() -> None:
-    def cancelled(_: object) -> str:
-        raise asyncio.CancelledError
+class _BeyondError(BaseException):
+    """What is no mere exception."""
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), _BeyondError()])
+async def test_a_field_that_is_cancelled_in_what_arrives_later_ends_the_operation(error: BaseException) -> None:
+    asked: list[object] = []
+
+    def cancelled(part: object, _: object) -> str:
+        asked.append(part)
+        raise error
 
     @strawberry.type
     class Part:
-        name: str = relation.computed(cancelled, "Its name.")
+        name: str = relation.contextual(cancelled, "Its name.")
 
     @strawberry.type
     class Query:
@@ -81,8 +89,33 @@ async def test_a_field_that_is_cancelled_in_what_arrives_later_ends_the_operatio
     plans = Plans()
     for executor in (STOCK, executor_class(plans)):
         schema = strawberry.Schema(Query, execution_context_class=executor)
-        with pytest.raises(asyncio.CancelledError):
+        with pytest.raises(type(error)):
             async with asyncio.timeout(5):
                 await schema.execute("{ later { name } }")
+        assert len(asked) == 1
+        asked.clear()
 
     assert plans.gone == {}
+
+
+async def test_what_stands_before_a_field_that_is_cancelled_at_once_is_not_begun() -> None:
+    begun: list[str] = []
+
+    @strawberry.type
+    class Query:
+        @strawberry.field
+        async def later(self) -> str:
+            begun.append("later")
+            return "there"
+
+        @strawberry.field
+        def cancelled(self) -> str:
+            raise asyncio.CancelledError
+
+    schema = strawberry.Schema(Query, execution_context_class=executor_class())
+
+    with pytest.raises(asyncio.CancelledError):
+        await schema.execute("{ later cancelled }")
+    await settled()
+
+    assert begun == []

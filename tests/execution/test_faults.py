@@ -15,6 +15,7 @@ from strawberry.schema.config import StrawberryConfig
 from bench.company import Reply, memory_of
 from resolvers.relation import relation
 from resolvers.scalars import SCALARS
+from resolvers.types.contact import Contact
 from resolvers.types.user import User
 from server.execution.executor import executor_class
 from server.execution.plans import Plans, Way
@@ -202,6 +203,33 @@ async def test_a_missing_record_is_an_error_where_there_must_be_one(bench: Bench
     deals = orjson.loads(ours.data)["deals"]
     assert None in deals
     assert any(deals)
+
+
+async def test_a_missing_record_is_an_error_in_a_list_that_has_none(bench: Bench) -> None:
+    records = memory_of(bench.crms[0]).all_opportunities()
+
+    @strawberry.type
+    class Deal:
+        contacts: list[Contact] | None = relation("Who it is about.", loader="contacts_by_ref", key="contact_refs", many=True, links=True)
+
+        @classmethod
+        def is_type_of(cls, value: object, info: object) -> bool:
+            del info
+            return isinstance(value, Opportunity)
+
+    @strawberry.type
+    class Query:
+        deals: Any = strawberry.field(resolver=lambda: records, graphql_type=list[Deal])
+
+    bench.schema = strawberry.Schema(Query, config=StrawberryConfig(scalar_map=SCALARS))._schema  # pyright: ignore[reportPrivateUsage]
+    bench.reply = spoiling("a", "contacts", without_one)
+
+    ours, way = await bench.same("{ deals { contacts { __typename } } }")
+
+    assert way is Way.REPEATED
+    shown = [deal["contacts"] for deal in orjson.loads(ours.data)["deals"]]
+    assert None in shown
+    assert any(shown)
 
 
 async def test_a_failed_crm_is_asked_once(bench: Bench) -> None:

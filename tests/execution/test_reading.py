@@ -16,13 +16,22 @@ from server.execution.executor import executor_class
 from server.execution.plans import Plans, Way
 from tests.execution.both_ways import STOCK, Bench
 from vendors import model
+from vendors.errors import UnavailableError
 from vendors.registry import Crm
 
 SEEN: ContextVar[str] = ContextVar("SEEN", default="nothing")
 
 
+class BeyondError(BaseException):
+    """What is no mere exception."""
+
+
 def cancelled(_: object) -> str:
     raise asyncio.CancelledError
+
+
+def beyond(_: object) -> str:
+    raise BeyondError
 
 
 @strawberry.type
@@ -30,6 +39,7 @@ class Person:
     name: str
     seen: str = computed(lambda _: SEEN.get(), "What the context holds.")
     cancelled: str = computed(cancelled, "Nothing.")
+    beyond: str = computed(beyond, "Nothing.")
 
     @classmethod
     def is_type_of(cls, value: object, info: object) -> bool:
@@ -78,14 +88,39 @@ async def test_what_is_shown_as_it_arrives_is_read_in_the_name_of_the_operation(
     assert b"what the operation has set" in ours.data
 
 
-async def test_what_is_cancelled_as_it_arrives_ends_the_operation_and_no_other_one(deals: Bench) -> None:
+@pytest.mark.parametrize("field", ["cancelled", "beyond"])
+async def test_what_is_cancelled_as_it_arrives_ends_the_operation_and_no_other_one(field: str, deals: Bench) -> None:
     for executor in (STOCK, executor_class(deals.plans)):
+        with pytest.raises(asyncio.CancelledError if field == "cancelled" else BeyondError):
+            async with asyncio.timeout(5):
+                await deals.outcome(f"{{ deals {{ owner {{ name {field} }} }} }}", executor)
         async with asyncio.timeout(5):
-            with pytest.raises(asyncio.CancelledError):
-                await deals.outcome("{ deals { owner { name cancelled } } }", executor)
             after = await deals.outcome("{ deals { owner { name } } }", executor)
         assert b'"name": "User' in after.data
         assert not after.errors
+
+
+async def test_what_a_crm_is_like_is_told_as_it_is_when_it_is_asked_for(bench: Bench) -> None:
+    crm = bench.crms[0]
+
+    def failing(_: Crm) -> Reply:
+        crm.http.health.answered("pipelines")
+
+        async def reply(operation: str, found: dict[str, Any]) -> dict[str, Any]:
+            del found
+            error = UnavailableError("It is down.", crm="a", operation=operation)
+            crm.http.health.failed(error)
+            raise error
+
+        return reply
+
+    bench.reply = failing
+
+    ours, way = await bench.same('{ crm(key: "a") { health { code message circuit } pipelines { name } } }')
+
+    assert way is Way.REPEATED
+    assert b'"health": {"code": null, "message": null' in ours.data
+    assert crm.http.health.error is not None
 
 
 class Source:
@@ -97,8 +132,9 @@ class Source:
 
     @property
     def shown(self) -> Any:
+        made = self._make()
         self.made += 1
-        return self._make()
+        return made
 
 
 async def _text() -> str:
@@ -200,3 +236,61 @@ async def test_what_is_of_several_types_is_shown_as_what_it_is() -> None:
         assert result.data == {"found": [{"held": of} for of in held]}
 
     assert plans.gone == {Way.QUICK: 3}
+
+
+async def _number() -> int:
+    return 7
+
+
+async def _leaf() -> Source:
+    return Source(lambda: "later")
+
+
+def _bad() -> Any:
+    raise ValueError("It is bad.")
+
+
+def _one_thrice() -> list[Source]:
+    return [Source(_text)] * 3
+
+
+def _one_below_three() -> list[Source]:
+    leaf = Source(_text)
+    return [Source(lambda: leaf) for _ in range(3)]
+
+
+@strawberry.type
+class Numbers:
+    shown: list[int | None] | None
+
+
+ODD: dict[str, tuple[type, str, Callable[[], list[Source]]]] = {
+    "one object at three places": (Leaf, "shown", _one_thrice),
+    "one object below three others": (Branch, "shown { shown }", _one_below_three),
+    "one that leads on at three places": (Branch, "shown { shown }", lambda: [Source(_leaf)] * 3),
+    "a leaf before one that fails": (Leaf, "shown", lambda: [Source(_text), Source(_bad), Source(_text)]),
+    "an object before one that fails": (Branch, "shown { shown }", lambda: [Source(_leaf), Source(_bad), Source(_leaf)]),
+    "an item after one that is wrong": (Numbers, "shown", lambda: [Source(lambda: ["no number", _number()]), Source(lambda: [1])]),
+}
+
+
+@pytest.mark.parametrize(("kind", "selected", "make"), ODD.values(), ids=ODD)
+async def test_what_is_awaited_is_made_as_often_as_graphql_core_makes_it(
+    kind: type, selected: str, make: Callable[[], list[Source]]
+) -> None:
+    @strawberry.type
+    class Query:
+        found: Any = strawberry.field(resolver=lambda: sources, graphql_type=list[kind])  # type: ignore[valid-type]
+
+    sources: list[Source] = []
+    plans = Plans()
+    seen: list[Any] = []
+    stock, ours = (strawberry.Schema(Query, execution_context_class=of) for of in (STOCK, executor_class(plans)))
+
+    for schema in (stock, ours, ours, ours):
+        sources[:] = make()
+        result = await schema.execute(f"{{ found {{ {selected} }} }}")
+        seen.append((result.data, list(map(str, result.errors or ())), [source.made for source in sources]))
+
+    assert seen[1:] == seen[:1] * 3
+    assert plans.gone == {Way.REPEATED: 3}
