@@ -1,4 +1,7 @@
-"""The kinds of fields: where the values of each come from."""
+"""The kinds of fields: where the values of each come from.
+
+One piece, because each kind is the same few questions answered in its own way, and is read beside the others.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
