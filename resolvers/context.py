@@ -1,7 +1,7 @@
 """What one operation carries, and the protocols that the server fulfils for it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,6 +19,7 @@ from vendors.calls import CallRecorder, Warned
 from vendors.errors import ErrorCode
 from vendors.model import EVERYTHING, Selection
 from vendors.registry import Crm
+from vendors.values import dataclass
 
 if TYPE_CHECKING:
     from resolvers.footing import Footing

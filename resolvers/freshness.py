@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, is_dataclass
 from datetime import date
-from functools import cache
+from functools import cache, partial
 from math import inf
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -27,7 +27,7 @@ from graphql import (
 
 from resolvers.errors import bad_input
 from vendors import model
-from vendors.cache import KeptPage, Span, Wish
+from vendors.cache import EntityCache, KeptPage, Span, Wish
 from vendors.calls import MAX_WARNINGS, CallRecorder, Warned, record_cache_hit, recording, recording_all_warnings, warn_again
 from vendors.capabilities import ById, OpportunityLinks, Page, PageRequest, Seeds
 from vendors.meanings import late
@@ -123,7 +123,7 @@ def wish_of(selection: model.Selection, kind: str) -> Wish:
     return wish
 
 
-async def read_by_ids(
+def read_by_ids(
     context: "Context",
     crm: Crm,
     kind: str,
@@ -133,7 +133,7 @@ async def read_by_ids(
     read: Callable[[Sequence[str]], Awaitable[ById[T]]],
     max_age: float | None = None,
     note: Callable[[float], None] | None = None,
-) -> ById[T]:
+) -> Awaitable[ById[T]]:
     """Read records by their ids: what is kept and young enough from there, the others anew, which are kept then.
 
     Args:
@@ -146,12 +146,25 @@ async def read_by_ids(
         max_age: How old they may be; None for what the operation allows.
         note: Is told the age of the oldest one that was kept.
     """
-    kept_in, max_age = crm.cache, context.freshness.max_age if max_age is None else max_age
-    if kept_in is None or not max_age:
-        context.freshness.has_read = True
-        if kind in _APART:
-            return await read(ids)
-        return await _shared(crm, kind, tuple(ids), selection, lambda: read(ids))
+    max_age = context.freshness.max_age if max_age is None else max_age
+    if crm.cache is not None and max_age:
+        return _read_missing(context, crm, crm.cache, kind, ids, selection=selection, read=read, max_age=max_age, note=note)
+    context.freshness.has_read = True
+    return read(ids) if kind in _APART else _shared(crm, kind, tuple(ids), selection, partial(read, ids))
+
+
+async def _read_missing(
+    context: "Context",
+    crm: Crm,
+    kept_in: EntityCache,
+    kind: str,
+    ids: Sequence[str],
+    *,
+    selection: model.Selection,
+    read: Callable[[Sequence[str]], Awaitable[ById[T]]],
+    max_age: float,
+    note: Callable[[float], None] | None,
+) -> ById[T]:
     wish = wish_of(selection, kind)
     known = take(context, crm, kind, ids, wish, max_age=max_age, note=note)
     missing = [local_id for local_id in ids if local_id not in known]
@@ -271,7 +284,7 @@ async def read_rows(
 async def _shared(crm: Crm, kind: str, what: Hashable, selection: model.Selection, read: Callable[[], Awaitable[T]]) -> T:
     """Read, together with other operations that ask for the same meanwhile; but not with one that began before a change."""
     try:
-        return await crm.reads.run(kind, (kind, what, selection.key, crm.epoch), read)
+        return await crm.reads.run(kind, lambda: (kind, what, selection.key, crm.epoch), read)
     except TimeoutError as cause:
         raise late(crm.key) from cause
 

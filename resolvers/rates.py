@@ -7,7 +7,6 @@ more, instead of its last one for ever.
 
 from array import array
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
@@ -164,10 +163,10 @@ class MissingRates:
     """Counts amounts that an operation could not convert, by the two currencies; a source of None is an amount without a currency."""
 
     def __init__(self) -> None:
-        self._counts: Counter[tuple[str | None, str]] = Counter()
+        self._counts: dict[tuple[str | None, str], int] = {}
 
     def note(self, source: str | None, target: str) -> None:
-        self._counts[source, target] += 1
+        self._counts[source, target] = self._counts.get((source, target), 0) + 1
 
     def messages(self, rates: Rates) -> list[str]:
         """A sentence for each pair that says how many amounts there were, and what to do."""

@@ -19,14 +19,14 @@ class SharedReads:
         self._flights: Flights[tuple[Any, CallRecorder]] = Flights()
         self._alone: set[str] = set()
 
-    async def run(self, kind: str, key: Hashable, read: Callable[[], Awaitable[T]]) -> T:
+    async def run(self, kind: str, key: Callable[[], Hashable], read: Callable[[], Awaitable[T]]) -> T:
         """Read, or wait for who reads the same.
 
         Whoever comes while nobody reads anything of that kind reads by himself, which costs no task; his calls are shared all the same.
 
         Args:
             kind: What is read, such as `Account`.
-            key: What makes two reads the same: all that is asked for, and since when it must not be older.
+            key: Tells what makes two reads the same: all that is asked for, and since when it must not be older.
             read: Reads it.
         """
         if kind not in self._alone:
@@ -44,7 +44,7 @@ class SharedReads:
                 return await read(), recorder
 
         # Who has time does not hold up who has none.
-        found, recorder = await self._flights.run((gives_way(), key), work)
+        found, recorder = await self._flights.run((gives_way(), key()), work)
         if not is_mine:
             retell(recorder)
         value: T = found

@@ -108,7 +108,7 @@ def _operation() -> float | None:
     return None if deadline is None else deadline.at
 
 
-def _read_apart(_: SharedReads, kind: str, key: Hashable, read: Callable[[], Awaitable[Any]]) -> Awaitable[Any]:  # noqa: ARG001  # as SharedReads.run
+def _read_apart(_: SharedReads, kind: str, key: Callable[[], Hashable], read: Callable[[], Awaitable[Any]]) -> Awaitable[Any]:  # noqa: ARG001  # as SharedReads.run
     return read()
 
 

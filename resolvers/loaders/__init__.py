@@ -1,11 +1,12 @@
 """All loaders of one operation."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 from resolvers.loaders.accounts import AccountsByRef
 from resolvers.loaders.contacts import ContactsByRef
 from resolvers.loaders.history import MovesByOpportunity
+from resolvers.loaders.level import Batches
 from resolvers.loaders.links import LinksByOpportunity
 from resolvers.loaders.opportunities import OpportunitiesByRef
 from resolvers.loaders.pipelines import PipelinesByRef, StagesByRef
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from vendors.model import Ref
 
 
-_OWN: Final = frozenset({"_batches", "_context", "_has_ended", "loop"})
-
-
 class Loaders:
     """The loaders of one operation, made when first asked for: aiodataloader takes the running event loop when it is made.
 
@@ -31,8 +29,7 @@ class Loaders:
 
     def __init__(self, context: "Context", *, has_ended: bool = False) -> None:
         self._context = context
-        self._has_ended = has_ended
-        self._batches: list[asyncio.Task[Any]] = []
+        self.batches = Batches(has_ended=has_ended)
 
     @cached_property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -88,25 +85,13 @@ class Loaders:
             self.contacts_by_ref.seed_all(seeds.contacts)
 
     def note_batch(self) -> None:
-        """Note that the current task is a batch: it runs by itself, so that cancelling who waits for it does not end it.
+        """Note that the current task is a batch.
 
         Raises:
             CancelledError: The operation has ended, and nobody waits for it any more.
         """
-        if self._has_ended:
-            raise asyncio.CancelledError
-        task = asyncio.current_task(self.loop)
-        assert task is not None, "a batch runs in a task"
-        self._batches.append(task)
+        self.batches.begin(asyncio.current_task(self.loop))
 
     def end(self) -> None:
-        """Cancel the batches that are under way, and let go of what was loaded.
-
-        Loaders and what they read with refer to each other, and garbage that does so has to be searched for among all that lives.
-        """
-        self._has_ended = True
-        for task in self._batches:
-            task.cancel()  # which does nothing to those that have ended
-        for name, made in vars(self).items():
-            if name not in _OWN:
-                made.end()
+        """Cancel the batches that are under way, and let no other begin."""
+        self.batches.end()

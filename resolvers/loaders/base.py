@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from resolvers.errors import contained
 from resolvers.freshness import read_by_ids, take, wish_of
-from resolvers.loaders.level import LevelLoader, Wait
+from resolvers.loaders.level import Batches, FirstLevel, LevelLoader, Wait
 from vendors.capabilities import ById
 from vendors.errors import VendorError
 from vendors.model import Record, Ref
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Record)
 V = TypeVar("V")
 Records = Mapping[str, R | Exception | None]
+Read = Callable[["Context", Crm, Sequence[str]], Awaitable[ById[Any]]]
 _CRM: Final = itemgetter(0)
 _LOCAL_ID: Final = itemgetter(1)
 
@@ -35,9 +36,12 @@ class RefLoader(ABC, Generic[R]):
     record_name: ClassVar[str]
 
     def __init__(self, context: "Context") -> None:
+        loaders = context.loaders
         self._context = context
+        self._batches = loaders.batches
+        self._loop = loaders.loop
+        self._first: dict[str, FirstLevel] = {}
         self._by_crm: dict[str, PerCrm[R]] = {}
-        self._wanted = context.selection.of(self.record_name)
         self._seeds: list[Iterable[Any]] = []
         self._kept: dict[str, Mapping[str, R | None]] = {}
 
@@ -59,6 +63,9 @@ class RefLoader(ABC, Generic[R]):
             kept = self._all_kept(crm, ids)
             if kept is not None:
                 parts.append((of_crm, kept))
+                continue
+            if not (crm in self._first or crm in self._by_crm or self._kept.get(crm) or self._seeds):
+                parts.append((of_crm, self._begin(crm, ids)))
                 continue
             loaded = self._of(crm).load_parts(ids)
             if len(loaded) == 1:
@@ -83,7 +90,7 @@ class RefLoader(ABC, Generic[R]):
         """The records, where all of them are kept and young enough: mostly all are, or none, and then nothing has to be batched."""
         context = self._context
         max_age = context.freshness.max_age
-        if not max_age or crm_key in self._by_crm or crm_key in self._kept or self._seeds:
+        if not max_age or crm_key in self._first or crm_key in self._by_crm or crm_key in self._kept or self._seeds:
             return None
         crm = context.crms.get(crm_key)
         if crm is None or crm.cache is None:
@@ -92,25 +99,27 @@ class RefLoader(ABC, Generic[R]):
         kept = self._kept[crm_key] = take(context, crm, self.record_name, ids, wish, max_age=max_age)
         return kept if len(kept) == len(ids) else None
 
-    def end(self) -> None:
-        """Read nothing more, and let go of what was loaded."""
-        for loader in self._by_crm.values():
-            loader.end()
-        self._by_crm.clear()
+    def _begin(self, crm_key: str, ids: list[str]) -> FirstLevel:
+        context = self._context
+        read = partial(read_batch, context, context.crms.get(crm_key), self.record_name, self.read)
+        first = self._first[crm_key] = FirstLevel(ids, read, self._batches, self._loop)
+        return first
 
     def _of(self, crm_key: str) -> "PerCrm[R]":
         if self._seeds:
             self._sow()
         loader = self._by_crm.get(crm_key)
         if loader is None:
-            loader = self._by_crm[crm_key] = PerCrm(self._context, crm_key, self.record_name, self.read)
+            loader = self._by_crm[crm_key] = PerCrm(self._context, self._batches, crm_key, self.record_name, self.read, loop=self._loop)
             if crm_key in self._kept:
                 loader.learn(self._kept[crm_key])
+            if crm_key in self._first:
+                loader.adopt(self._first[crm_key])
         return loader
 
     def _sow(self) -> None:
         seeds, self._seeds = self._seeds, []
-        wanted = self._wanted
+        wanted = self._context.selection.of(self.record_name)
         for records in seeds:
             for record in records:
                 if not isinstance(record, Record):  # an adapter's defect: whoever shows it says so, and others read theirs by id
@@ -119,9 +128,13 @@ class RefLoader(ABC, Generic[R]):
                     ref = record.ref
                     self._of(ref.crm).prime(ref.local_id, record)
 
+    @staticmethod
     @abstractmethod
-    def read(self, crm: Crm, ids: Sequence[str]) -> Awaitable[ById[R]]:
-        """Read these ids of one Crm."""
+    def read(context: "Context", crm: Crm, ids: Sequence[str]) -> Awaitable[ById[R]]:
+        """Read these ids of one Crm.
+
+        It is static, so that what reads refers to no loader: garbage that refers to itself has to be searched for among all that lives.
+        """
 
 
 class PerCrm(LevelLoader[str, Any], Generic[V]):
@@ -130,18 +143,16 @@ class PerCrm(LevelLoader[str, Any], Generic[V]):
     What was kept by earlier operations, and is young enough for this one, needs no batch.
     """
 
-    def __init__(self, context: "Context", crm_key: str, kind: str, read: Callable[[Crm, Sequence[str]], Awaitable[ById[Any]]]) -> None:
-        super().__init__(loop=context.loaders.loop)
+    def __init__(
+        self, context: "Context", batches: Batches, crm_key: str, kind: str, read: Read, *, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        super().__init__(loop=loop)
         self._context = context
-        self._crm_key = crm_key
+        self._of_operation = batches
         self._kind = kind
-        self._read: Callable[[Crm, Sequence[str]], Awaitable[ById[Any]]] | None = read
+        self._read = read
         self._crm = crm = context.crms.get(crm_key)
         self._keeping = None if crm is None or crm.cache is None else crm
-
-    def end(self) -> None:
-        """Read nothing more: nobody waits for a batch that has yet to be sent."""
-        self._read = None
 
     def load(self, key: str) -> "asyncio.Future[Any]":
         if self._keeping is not None:
@@ -154,18 +165,9 @@ class PerCrm(LevelLoader[str, Any], Generic[V]):
         return super().load_parts(keys)
 
     async def batch_load_fn(self, keys: list[str]) -> Any:
-        """Give values and errors by key, or a list of them in the order of the keys."""
-        context, crm, read = self._context, self._crm, self._read
-        if crm is None or read is None:
-            return [None] * len(keys)
-        try:
-            context.loaders.note_batch()
-            found = await read_by_ids(context, crm, self._kind, keys, selection=context.selection, read=partial(read, crm))
-        except VendorError as error:
-            return [error] * len(keys)
-        except Exception as defect:  # noqa: BLE001  # whatever happens in one Crm takes nothing away from the others
-            return [contained(defect, crm=self._crm_key)] * len(keys)
-        return found if isinstance(found, dict) else dict(found)
+        """Give values and errors by key."""
+        self._of_operation.begin(asyncio.current_task(self.loop))
+        return await read_batch(self._context, self._crm, self._kind, self._read, keys)
 
     def _take_kept(self, crm: Crm, keys: Sequence[str]) -> None:
         """Learn what is kept and young enough of keys that nobody has asked for yet."""
@@ -174,6 +176,19 @@ class PerCrm(LevelLoader[str, Any], Generic[V]):
         missing = self.unasked(keys) if max_age else ()
         if missing:
             self.learn(take(context, crm, self._kind, missing, wish_of(context.selection, self._kind), max_age=max_age))
+
+
+async def read_batch(context: "Context", crm: Crm | None, kind: str, read: Read, keys: list[str]) -> dict[str, Any]:
+    """Read a batch of one Crm's records, and give values and errors by key."""
+    if crm is None:
+        return {}
+    try:
+        found = await read_by_ids(context, crm, kind, keys, selection=context.selection, read=partial(read, context, crm))
+        return found if isinstance(found, dict) else dict(found)
+    except VendorError as error:
+        return dict.fromkeys(keys, error)
+    except Exception as defect:  # noqa: BLE001  # whatever happens in one Crm takes nothing away from the others
+        return dict.fromkeys(keys, contained(defect, crm=crm.key))
 
 
 def _by_crm(refs: Iterable[Ref]) -> dict[str, Sequence[Ref]]:

@@ -28,10 +28,6 @@ class MovesByOpportunity:
             self._by_number[last] = _LastMoves(self._context, self._context.changes, last)
         return self._by_number[last].load(ref)
 
-    def end(self) -> None:
-        """Let go of what was loaded."""
-        self._by_number.clear()
-
 
 class _LastMoves(DataLoader[Ref, Sequence[ChangeEvent]]):
     def __init__(self, context: "Context", changes: Changes, last: int) -> None:

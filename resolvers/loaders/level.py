@@ -7,10 +7,10 @@ One piece, because batches, waits and the loader know each other's insides: none
 """
 
 import threading
-from asyncio import AbstractEventLoop, Future, Task, get_running_loop
+from asyncio import AbstractEventLoop, CancelledError, Future, Task, get_running_loop
 from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
 from contextvars import copy_context
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from aiodataloader import DataLoader
 
@@ -28,7 +28,7 @@ class _Outbox:
     __slots__ = ("batches",)
 
     def __init__(self) -> None:
-        self.batches: list[tuple[LevelLoader[Any, Any], _Batch]] = []
+        self.batches: list[tuple[_Sender, Any]] = []
 
     def close(self, loop: AbstractEventLoop) -> None:
         """Leave what the next tick begins to another one; send as late as DataLoader sends, so that what it makes others ask for joins."""
@@ -36,8 +36,8 @@ class _Outbox:
         loop.call_soon(self._send)
 
     def _send(self) -> None:
-        for loader, batch in self.batches:
-            loader.send(batch)
+        for sender, batch in self.batches:
+            sender.send(batch)
 
 
 class _Open(threading.local):
@@ -48,6 +48,20 @@ class _Open(threading.local):
 
 
 _open: Final = _Open()
+
+
+class _Sender(Protocol):
+    def send(self, batch: Any, /) -> None: ...
+
+
+def _send_soon(loop: AbstractEventLoop, sender: _Sender, batch: Any) -> None:
+    """Let a batch be sent together with what else is asked for in this tick."""
+    outbox = _open.outbox
+    if outbox is None or _open.loop is not loop:
+        outbox = _open.outbox = _Outbox()
+        _open.loop = loop
+        loop.call_soon(outbox.close, loop)
+    outbox.batches.append((sender, batch))
 
 
 class Wait:
@@ -73,10 +87,111 @@ class Wait:
         self.set_result(None)
 
 
+class Batches:
+    """The tasks that read for one operation: each runs by itself, so that cancelling who waits for it does not end it."""
+
+    __slots__ = ("_has_ended", "_tasks")
+
+    def __init__(self, *, has_ended: bool) -> None:
+        self._has_ended = has_ended
+        self._tasks: list[Task[Any]] = []
+
+    def begin(self, task: Task[Any] | None) -> None:
+        """Note a task, which is the first thing that it does: one that is cancelled before it has begun could answer nobody.
+
+        Raises:
+            CancelledError: The operation has ended, and nobody waits for it any more.
+        """
+        assert task is not None, "a batch runs in a task"
+        if self._has_ended:
+            raise CancelledError
+        self._tasks.append(task)
+
+    def end(self) -> None:
+        """Cancel what has begun, and stop what begins from now on."""
+        self._has_ended = True
+        for task in self._tasks:
+            task.cancel()  # which does nothing to those that have ended
+
+
+class FirstLevel(Wait):
+    """The first level of keys that a loader would be asked for: one batch and the wait for it.
+
+    Most loaders of an operation would be asked for nothing else. One has to be made only when it is, and then it `adopt`s this.
+
+    Args:
+        keys: The keys, which are distinct.
+        read: Gives a value or an error for each key by key, or leaves it out; raises nothing but what ends a task.
+        batches: Those of the operation.
+        loop: The running event loop.
+
+    Attributes:
+        found: The values by key, once they are there.
+    """
+
+    __slots__ = ("_batch", "_batches", "_context", "_loader", "_loop", "_read", "_task", "found", "keys")
+
+    def __init__(
+        self,
+        keys: list[Any],
+        read: Callable[[list[Any]], Coroutine[Any, Any, dict[Any, Any]]],
+        batches: Batches,
+        loop: AbstractEventLoop,
+    ) -> None:
+        self.then = _ignore
+        self.keys = keys
+        self.found: dict[Any, Any] | None = None
+        self._read = read
+        self._batches = batches
+        self._loop = loop
+        self._context = copy_context()
+        self._task: Task[None] | None = None
+        self._loader: LevelLoader[Any, Any] | None = None
+        _send_soon(loop, self, None)
+
+    def send(self, _: None) -> None:
+        """Ask for the keys."""
+        if self._loader is None:
+            self._task = Task(self.dispatch_queue_batch(), loop=self._loop, name=_TASK_NAME, context=self._context)
+        else:
+            self._loader.send(self._batch)
+
+    async def dispatch_queue_batch(self) -> None:
+        """Ask for the keys and answer who waits for them; named as that of `LevelLoader`."""
+        try:
+            self._batches.begin(self._task)
+            found = await self._read(self.keys)
+        except BaseException:
+            if self._loader is None:
+                self.found = {}
+                self.cancel()
+            else:
+                self._loader.abandon(self._batch)
+            raise
+        if list(found) != self.keys:
+            found = dict(zip(self.keys, map(found.get, self.keys), strict=True))
+        self.found = found
+        if self._loader is None:
+            self.set_result(found)
+        else:
+            self._loader.end_batch(self._batch, self.keys, found, is_kept=bool(self._loader.cache))
+
+    def join(self, loader: "LevelLoader[Any, Any]") -> "_Batch":
+        """Leave to a loader, which has been asked for nothing yet, what this would go on with; give it as a batch of the loader's."""
+        self._loader = loader
+        self._batch = batch = _Batch()
+        batch.context = self._context
+        batch.keys = dict.fromkeys(self.keys)
+        batch.is_sent = self._task is not None
+        batch.remaining = 1
+        _Level(self, self.keys, self.keys).wait_for(batch)
+        return batch
+
+
 class _Batch:
     """Keys that are asked for together, and who waits for them."""
 
-    __slots__ = ("context", "failure", "forgotten", "is_sent", "keys", "levels", "loads", "remaining", "results", "tasks")
+    __slots__ = ("context", "forgotten", "is_sent", "keys", "levels", "loads", "remaining", "results", "tasks")
 
     def __init__(self) -> None:
         self.context = copy_context()  # of who asked first: several operations may begin batches in one tick
@@ -257,6 +372,13 @@ class LevelLoader(DataLoader[K, V]):
         """Keep values of keys that are neither known nor asked for."""
         self._known.update(values if self._is_plain else {self.get_cache_key(key): value for key, value in values.items()})
 
+    def adopt(self, first: FirstLevel) -> None:
+        """Go on with what was asked for first. This loader was asked for nothing yet, and its keys need no cache keys."""
+        if first.found is None:
+            self._batches.append(first.join(self))
+        else:
+            self.learn(first.found)
+
     def _under_way(self, cache_key: Any) -> "_Batch | None":
         for batch in self._batches:
             is_open = cache_key in batch.keys and cache_key not in batch.results
@@ -290,12 +412,7 @@ class LevelLoader(DataLoader[K, V]):
         if not self.batch:
             self.send(batch)
             return
-        outbox = _open.outbox
-        if outbox is None or _open.loop is not self.loop:
-            outbox = _open.outbox = _Outbox()
-            _open.loop = self.loop
-            self.loop.call_soon(outbox.close, self.loop)
-        outbox.batches.append((self, batch))
+        _send_soon(self.loop, self, batch)
 
     def send(self, batch: _Batch) -> None:
         """Ask for the keys of a batch."""
@@ -327,8 +444,12 @@ class LevelLoader(DataLoader[K, V]):
             found = dict.fromkeys(cache_keys, error)
             is_kept = False
         except BaseException:
-            self._abandon(batch)
+            self.abandon(batch)
             raise
+        self.end_batch(batch, cache_keys, found, is_kept=is_kept)
+
+    def end_batch(self, batch: _Batch, cache_keys: list[Any], found: dict[Any, Any], *, is_kept: bool) -> None:
+        """Keep what was found for keys of a batch, unless it is not to be, and answer who waits for them."""
         batch.results = {**batch.results, **found} if batch.results else found
         if is_kept:
             if batch.forgotten:  # those who wait get it nonetheless
@@ -389,7 +510,7 @@ class LevelLoader(DataLoader[K, V]):
             found = {key: results[cache_key] for key, cache_key in zip(level.keys, level.cache_keys, strict=True)}
         level.wait.set_result(found)
 
-    def _abandon(self, batch: _Batch) -> None:
+    def abandon(self, batch: _Batch) -> None:
         """End all waits for a batch that was cancelled itself: nobody will answer them."""
         if batch in self._batches:
             self._batches.remove(batch)

@@ -1,7 +1,8 @@
 """Accounts and contacts of opportunities whose own records do not tell them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from resolvers.freshness import LINKS, keep_seeds
@@ -37,30 +38,26 @@ class LinksByOpportunity:
             loader = self._by_crm[crm.key] = _LinksOfCrm(self._context, crm)
         return loader
 
-    def end(self) -> None:
-        """Let go of what was loaded."""
-        for of_crm in self._by_crm.values():
-            of_crm.end()
-        self._by_crm.clear()
-
 
 class _LinksOfCrm(PerCrm[OpportunityLinks]):
     def __init__(self, context: "Context", crm: Crm) -> None:
-        super().__init__(context, crm.key, LINKS, self._links)
+        loaders = context.loaders
         self._records: dict[str, Opportunity] = {}
+        super().__init__(context, loaders.batches, crm.key, LINKS, partial(_read, self._records), loop=loaders.loop)
 
     def load_of(self, opportunity: Opportunity) -> "asyncio.Future[OpportunityLinks | None]":
         self._records[opportunity.local_id] = opportunity
         return self.load(opportunity.local_id)
 
-    async def _links(self, crm: Crm, ids: Sequence[str]) -> ById[OpportunityLinks]:
-        client = supported(crm.client, LinksOpportunities, crm=crm.key, what="tell the contacts of opportunities")
-        cache, selection = crm.cache, self._context.selection
-        begun, revision = (0.0, 0) if cache is None else (cache.now(), cache.revision)
-        links = await client.opportunity_links([self._records[local_id] for local_id in ids], selection)
-        for found in links.values():
-            if not isinstance(found, VendorError):
-                self._context.loaders.seed(found.seeds)
-                if self._context.freshness.max_age:
-                    keep_seeds(crm, found.seeds, selection, read_at=begun, revision=revision)
-        return links
+
+async def _read(records: Mapping[str, Opportunity], context: "Context", crm: Crm, ids: Sequence[str]) -> ById[OpportunityLinks]:
+    client = supported(crm.client, LinksOpportunities, crm=crm.key, what="tell the contacts of opportunities")
+    cache, selection = crm.cache, context.selection
+    begun, revision = (0.0, 0) if cache is None else (cache.now(), cache.revision)
+    links = await client.opportunity_links([records[local_id] for local_id in ids], selection)
+    for found in links.values():
+        if not isinstance(found, VendorError):
+            context.loaders.seed(found.seeds)
+            if context.freshness.max_age:
+                keep_seeds(crm, found.seeds, selection, read_at=begun, revision=revision)
+    return links

@@ -1,11 +1,15 @@
 """Pipelines and stages come from the Crm's kept table, so any number of keys costs at most one call."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from resolvers.loaders.base import RefLoader
 from vendors.capabilities import ById, ReadsPipelines, supported
 from vendors.model import Pipeline, Stage
 from vendors.registry import Crm
+
+if TYPE_CHECKING:
+    from resolvers.context import Context
 
 
 async def pipelines_of(crm: Crm) -> Sequence[Pipeline]:
@@ -15,12 +19,14 @@ async def pipelines_of(crm: Crm) -> Sequence[Pipeline]:
 class PipelinesByRef(RefLoader[Pipeline]):
     record_name = "Pipeline"
 
-    async def read(self, crm: Crm, ids: Sequence[str]) -> ById[Pipeline]:  # noqa: ARG002  # the table is whole
+    @staticmethod
+    async def read(context: "Context", crm: Crm, ids: Sequence[str]) -> ById[Pipeline]:  # noqa: ARG004  # the table is whole
         return {pipeline.local_id: pipeline for pipeline in await pipelines_of(crm)}
 
 
 class StagesByRef(RefLoader[Stage]):
     record_name = "Stage"
 
-    async def read(self, crm: Crm, ids: Sequence[str]) -> ById[Stage]:  # noqa: ARG002  # the table is whole
+    @staticmethod
+    async def read(context: "Context", crm: Crm, ids: Sequence[str]) -> ById[Stage]:  # noqa: ARG004  # the table is whole
         return {stage.local_id: stage for pipeline in await pipelines_of(crm) for stage in pipeline.stages}

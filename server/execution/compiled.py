@@ -16,7 +16,7 @@ from server.execution.plan import ObjectPlan, Plan, Step
 from server.execution.steps import CallStep, ReadStep, TypenameStep
 
 if TYPE_CHECKING:
-    from server.execution.run import Level, Run
+    from server.execution.run import Run
 
 USES: Final = 2  # compiling takes about as long as planning and running ten times
 
@@ -43,11 +43,11 @@ def note_use(plan: Plan) -> None:
             objects.complete = compiled(objects)
 
 
-def compiled(plan: ObjectPlan) -> "Callable[[Run, Level], list[dict[str, Any]]]":
-    """The function that shows the objects of a level."""
+def compiled(plan: ObjectPlan) -> "Callable[[Run, list[Any]], list[dict[str, Any]]]":
+    """The function that shows objects of a plan."""
     names: dict[str, Any] = {"__builtins__": {}, **_NAMES}
     heads = ["o"]
-    columns = ["level.objects"]
+    columns = ["objects"]
     body: list[str] = []
     entries: list[str] = []
     for number, step in enumerate(plan.steps):
@@ -59,18 +59,19 @@ def compiled(plan: ObjectPlan) -> "Callable[[Run, Level], list[dict[str, Any]]]"
             names[f"r{number}"] = step.read
             read = f"o.{step.attribute}" if _is_plain(step.attribute) else f"r{number}(o)"
             names[f"f{number}"] = step.completion()
-            body += [f"{value} = {read}", *_shown(step, value, number, names, f"f{number}(level, o, {value})")]
+            body += [f"{value} = {read}", *_shown(step, value, number, names, f"f{number}(run, o, {value})")]
         elif step.complete_all is not None and isinstance(step, CallStep):
             heads.append(value)
-            columns.append(f"level.columns[{number}]")
+            columns.append(f"columns[{number}]")
             names[f"f{number}"] = value_completion(step.definition.type)
             body += _shown(step, value, number, names, f"f{number}({value})")
         else:
             names[f"s{number}"] = step
             heads.append(value)
-            columns.append(f"s{number}.complete(run, level)")
+            columns.append(f"s{number}.complete(run, objects)")
     lines = [
-        "def complete(run, level):",
+        "def complete(run, objects):",
+        *([f" columns = run.levels[{plan.number}].columns"] if plan.active else []),
         " rows = []",
         " add = rows.append",
         f" for {', '.join(heads)}, in zip({', '.join(columns)}):",
@@ -79,7 +80,7 @@ def compiled(plan: ObjectPlan) -> "Callable[[Run, Level], list[dict[str, Any]]]"
         " return rows",
     ]
     exec(compile("\n".join(lines), f"<plan of {plan.object_type.name}>", "exec"), names)  # noqa: S102  # see above for what is in it
-    complete: Callable[[Run, Level], list[dict[str, Any]]] = names["complete"]
+    complete: Callable[[Run, list[Any]], list[dict[str, Any]]] = names["complete"]
     return complete
 
 

@@ -4,7 +4,7 @@ A plan belongs to one document, operation and choice of `@skip` and `@include`; 
 send the same.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
@@ -38,7 +38,7 @@ class ObjectPlan:
     object_type: Any
     steps: "list[Step]" = field(default_factory=list[Any])
     active: "list[Step]" = field(default_factory=list[Any])
-    complete: "Callable[[Run, Level], list[dict[str, Any]]] | None" = None
+    complete: "Callable[[Run, list[Any]], list[dict[str, Any]]] | None" = None
     is_by_class: bool = False
     classes: set[Any] = field(default_factory=set[Any])
 
@@ -93,7 +93,7 @@ class Children:
         """Go on with the objects among these values of the field."""
         for _ in range(self.depth):
             values = flattened(values)
-        distinct = dict(zip(map(id, values), values, strict=True))
+        distinct = dict(zip(map(id, values), values))  # noqa: B905  # they are as many, and it takes as long to say so
         distinct.pop(ID_OF_NONE, None)
         if not distinct:
             return
@@ -103,16 +103,19 @@ class Children:
         else:
             self._enter_abstract(run, step, distinct)
 
+    def are_known(self, values: Iterable[Any]) -> bool:
+        """Whether all values are known to be objects of the field's type, by their classes."""
+        return self.only.classes.issuperset(map(type, values))
+
     def check(self, run: "Run", step: "Step", objects: Collection[Any]) -> None:
         """See that objects of the field are of its type, where there is but one.
 
         Raises:
             FlawError: They are not, or have to be awaited.
         """
-        plan = self.only
-        kinds = set(map(type, objects))
-        if kinds <= plan.classes:
+        if self.are_known(objects):
             return
+        plan, kinds = self.only, set(map(type, objects))
         if any(map(is_no_object, kinds)):
             raise FlawError
         is_type_of = plan.object_type.is_type_of
@@ -144,10 +147,11 @@ class Children:
     def shown(self, run: "Run") -> dict[int, Any]:
         """What is shown of each object, by the object's id; None too where it may be missing."""
         if self.abstract is None:
-            shown = run.levels[self.only.number].shown
+            level = run.levels[self.only.number]
+            shown: dict[int, Any] = {} if level is None else level.shown
         else:
             levels = [run.levels[plan.number] for plan in self.plans.values()]
-            shown = dict(chain.from_iterable(level.shown.items() for level in levels))
+            shown = dict(chain.from_iterable(level.shown.items() for level in levels if level is not None))
         if not self.required[-1]:
             shown[ID_OF_NONE] = None
         return shown
@@ -169,6 +173,8 @@ class Children:
         Raises:
             FlawError: One is missing that may not be, or is not of its type.
         """
+        if self.are_known(values):
+            return run.show(self.only, values)
         there = [value for value in values if value is not None]
         self.check(run, step, there)
         rows: list[Any] = run.show(self.only, there)
@@ -223,9 +229,10 @@ class Step:
     def arrive(self, run: "Run", arrived: "list[Arrival]") -> None:
         """Go on with values that had to be awaited."""
 
-    def complete(self, run: "Run", level: "Level") -> list[Any]:
-        """Give what is shown of the field, for each object of the level."""
-        column = level.columns[self.index]
+    def complete(self, run: "Run", objects: list[Any]) -> list[Any]:
+        """Give what is shown of the field, for each of the objects; they are those of the level, where it has one."""
+        del objects
+        column = run.levels[self.owner.number].columns[self.index]
         if self.children is not None:
             return self.children.complete(run, column)
         assert self.complete_all is not None

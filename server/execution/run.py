@@ -23,32 +23,28 @@ if TYPE_CHECKING:
 class Level:
     """The objects met at one place of the operation, and the values of their fields.
 
-    Where all fields are read off the objects when they are shown, as those of most relations are, it holds no more than the objects.
+    Records of a relation of which all fields are read off them when they are shown, as those of most are, need none.
 
     Attributes:
         by_id: The distinct objects by their ids; it keeps them alive, so that ids stay theirs.
-        objects: Those that are being shown.
         shown: What is shown of each object, by its id.
         columns: For each field the values, in the order of the objects.
         awaited: What had to be awaited, by field and object.
-        read: What was read off an object and cannot be shown, by field and the object's id, with the object each time.
         asked: The refs of each relation that were asked for.
         loaded: The records of each relation beside their refs, or what is shown of them.
     """
 
-    __slots__ = ("_positions", "asked", "awaited", "by_id", "columns", "loaded", "objects", "read", "shown")
+    __slots__ = ("_positions", "asked", "awaited", "by_id", "columns", "loaded", "shown")
 
-    objects: list[Any]
     columns: list[list[Any]]
     awaited: dict[tuple[int, int], Awaited]
     asked: dict[int, dict[Any, Any]]
     loaded: dict[int, list[tuple[Sequence[Any], Sequence[Any]]]]
     _positions: dict[int, int]
 
-    def __init__(self, plan: ObjectPlan) -> None:
-        self.by_id: dict[int, Any] = {}
+    def __init__(self, plan: ObjectPlan, objects: dict[int, Any]) -> None:
+        self.by_id = objects
         self.shown: dict[int, Any] = {}
-        self.read: dict[tuple[int, int], list[tuple[Any, Any]]] = {}
         if plan.active:
             self.columns = [[] for _ in plan.steps]
             self.awaited, self.asked, self.loaded, self._positions = {}, {}, {}, {}
@@ -66,6 +62,8 @@ class Run:
     """Resolves a plan, and shows what was found.
 
     Attributes:
+        levels: The objects that were met, by the number of their plan.
+        unshown: What was read off an object and cannot be shown, by field and the object's id, with the object each time.
         is_flawed: Whether something was found that makes for an error.
         pending: Number of waits.
         can_wait: Whether there is an event loop to wait in, and whoever executes the operation means to.
@@ -74,7 +72,8 @@ class Run:
     def __init__(self, executor: "BreadthFirstExecutor", plan: Plan) -> None:
         self.executor = executor
         self.plan = plan
-        self.levels = list(map(Level, plan.objects))
+        self.levels: list[Any] = [None] * len(plan.objects)  # of Level
+        self.unshown: dict[tuple[Step, int], list[tuple[Any, Any]]] = {}
         self.is_flawed = False
         self.pending = 0
         predicate: Any = executor
@@ -100,8 +99,8 @@ class Run:
     def enter(self, plan: ObjectPlan, distinct: dict[int, Any]) -> None:
         """Resolve objects that were not met before at this place."""
         level = self.levels[plan.number]
-        if not level.by_id:
-            level.by_id = distinct
+        if level is None:
+            level = self.levels[plan.number] = Level(plan, distinct)
         else:
             distinct = {key: value for key, value in distinct.items() if key not in level.by_id}
             level.by_id.update(distinct)
@@ -124,17 +123,16 @@ class Run:
             self._tasks.append(future)
         future.add_done_callback(partial(self._note, arrival))
 
-    def wait_for_level(self, wait: Wait, then: Callable[[Any], None], *, at_once: bool) -> None:
-        """Go on with the records of a level in the tick after the one that brings them, as who awaits a future does.
-
-        Args:
-            wait: The wait for them.
-            then: Goes on.
-            at_once: Whether nobody can tell the tick: it resolves nothing, and asks for nothing.
-        """
+    def wait_for_level(self, wait: Wait, then: Callable[[Any], None]) -> None:
+        """Go on with the records of a level in the tick after the one that brings them, as who awaits a future does."""
         self.pending += 1
-        context = copy_context()  # not that of the batch, nor of what other levels lead to
-        wait.then = (lambda found: context.run(self._go_on, then, found)) if at_once else partial(self._bring, context, then)
+        wait.then = partial(self._bring, copy_context(), then)  # not that of the batch, nor of what other levels lead to
+
+    def wait_to_show(self, wait: Wait, then: Callable[[Any], None]) -> None:
+        """Do the same in that very tick, for what nobody can tell the tick of: it resolves nothing, and asks for nothing."""
+        self.pending += 1
+        run_in_context: Any = copy_context().run
+        wait.then = partial(run_in_context, self._go_on, then)
 
     async def until_idle(self) -> None:
         """Wait until nothing is to be waited for any more, or the quick way has ended.
@@ -180,16 +178,14 @@ class Run:
         """
         for plan in reversed(self.plan.objects):
             level = self.levels[plan.number]
-            if level.by_id:
+            if level is not None:
                 level.shown = dict(zip(level.by_id, self.show(plan, list(level.by_id.values())), strict=True))
         (data,) = self.levels[self.plan.root.number].shown.values()
         return cast("dict[str, Any]", data)
 
     def show(self, plan: ObjectPlan, objects: list[Any]) -> list[dict[str, Any]]:
         """What is shown of objects that were resolved, or of which nothing has to be resolved."""
-        level = self.levels[plan.number]
-        level.objects = objects
-        return plan.complete(self, level) if plan.complete is not None else completed(plan, self, level)
+        return plan.complete(self, objects) if plan.complete is not None else completed(plan, self, objects)
 
     def _note(self, arrival: Arrival, future: "asyncio.Future[Any]") -> None:
         error = None if future.cancelled() else future.exception()  # looked at in any case, so that nobody is told that no one did
@@ -269,10 +265,10 @@ class Run:
         self._wake()
 
 
-def completed(plan: ObjectPlan, run: Run, level: Level) -> list[dict[str, Any]]:
-    """What is shown of the objects of a level, when nothing is compiled yet."""
+def completed(plan: ObjectPlan, run: Run, objects: list[Any]) -> list[dict[str, Any]]:
+    """What is shown of objects, when nothing is compiled yet."""
     if not plan.steps:
-        return [{} for _ in level.objects]
+        return [{} for _ in objects]
     names = [step.name for step in plan.steps]
-    columns = [step.complete(run, level) for step in plan.steps]
+    columns = [step.complete(run, objects) for step in plan.steps]
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]

@@ -39,9 +39,9 @@ class TypenameStep(Step):
     def resolves(self) -> bool:
         return False
 
-    def complete(self, run: "Run", level: "Level") -> list[Any]:
+    def complete(self, run: "Run", objects: list[Any]) -> list[Any]:
         del run
-        return [self.owner.object_type.name] * len(level.objects)
+        return [self.owner.object_type.name] * len(objects)
 
 
 @dataclass(slots=True, eq=False)
@@ -61,40 +61,40 @@ class ReadStep(Step):
         level.columns[self.index] += values
         self.children.enter(run, self, values)
 
-    def complete(self, run: "Run", level: "Level") -> list[Any]:
+    def complete(self, run: "Run", objects: list[Any]) -> list[Any]:
         if self.resolves:
-            return Step.complete(self, run, level)
+            return Step.complete(self, run, objects)
         values: list[Any] = []
         try:
-            values += map(self.read, level.objects)
+            values += map(self.read, objects)
             if self.children is not None:
                 return self.children.plainly(run, self, values)
             assert self.complete_all is not None
             return self.complete_all(values)
         except Exception:
-            for source, value in zip(level.objects, values, strict=False):
-                self._keep(level, source, value)
+            for source, value in zip(objects, values, strict=False):
+                self._keep(run, source, value)
             raise
 
-    def completion(self) -> "Callable[[Level, Any, Any], Any]":
+    def completion(self) -> "Callable[[Run, Any, Any], Any]":
         """Shows a single value that was read off an object."""
         complete = value_completion(self.definition.type)
 
-        def complete_read(level: "Level", source: Any, value: Any) -> Any:
+        def complete_read(run: "Run", source: Any, value: Any) -> Any:
             try:
                 return complete(value)
             except Exception:
-                self._keep(level, source, value)
+                self._keep(run, source, value)
                 raise
 
         return complete_read
 
-    def _keep(self, level: "Level", source: Any, value: Any) -> None:
-        level.read.setdefault((self.index, id(source)), []).append((source, value))
+    def _keep(self, run: "Run", source: Any, value: Any) -> None:
+        run.unshown.setdefault((self, id(source)), []).append((source, value))
 
     def repeated(self, run: "Run", resolve: Callable[..., Any]) -> Callable[..., Any]:
         level = run.levels[self.owner.number]
-        if not self.resolves and not level.read:
+        if level is None if self.resolves else not run.unshown:
             return resolve
 
         def repeat_reading(source: Any, info: Any, **arguments: Any) -> Any:
@@ -102,7 +102,7 @@ class ReadStep(Step):
             if self.resolves:
                 value = level.value_of(self.index, source)
             else:
-                found = level.read.get((self.index, id(source)))
+                found = run.unshown.get((self, id(source)))
                 value = found.pop(0)[1] if found else NOT_FOUND
             return resolve(source, info, **arguments) if value is NOT_FOUND else value
 
@@ -160,6 +160,8 @@ class CallStep(Step):
 
     def repeated(self, run: "Run", resolve: Callable[..., Any]) -> Callable[..., Any]:
         level = run.levels[self.owner.number]
+        if level is None:
+            return resolve
 
         def repeat_result(source: Any, info: Any, **arguments: Any) -> Any:
             awaited = level.awaited.get((self.index, id(source)))
@@ -288,12 +290,14 @@ class RelationStep(Step):
     def _key_of(self, links: Any) -> Any:
         return None if links is None else self.key(links)
 
-    def complete(self, run: "Run", level: "Level") -> list[Any]:
+    def complete(self, run: "Run", objects: list[Any]) -> list[Any]:
+        del objects
         assert self.children is not None
-        is_shown, shown = self.children.is_plain, self.children.shown(run)
+        level = run.levels[self.owner.number]
+        shown = None if self.children.is_plain else self.children.shown(run)
         by_ref: dict[Any, Any] = {}
         for refs, found in level.loaded.get(self.index, ()):
-            by_ref.update(zip(refs, found if is_shown else map(shown.__getitem__, map(id, found)), strict=True))
+            by_ref.update(zip(refs, found if shown is None else map(shown.__getitem__, map(id, found)), strict=True))
         column = level.columns[self.index]
         if self.plan.many:
             if self.children.required[0] and None in column:
@@ -318,8 +322,9 @@ class RelationStep(Step):
         loader: Any = getattr(run.executor.context_value.loaders, self.plan.loader or "")
         there: list[Any] = []
         for part, found in loader.load_level(list(refs)):
-            if found.__class__ is Wait:
-                run.wait_for_level(found, partial(self._loaded, run, level, part), at_once=self.children.is_plain)
+            if isinstance(found, Wait):
+                wait = run.wait_to_show if self.children.is_plain else run.wait_for_level
+                wait(found, partial(self._loaded, run, level, part))
             else:
                 there += self._found(run, level, part, found)
         if there:
@@ -332,13 +337,14 @@ class RelationStep(Step):
 
     def _found(self, run: "Run", level: "Level", refs: Sequence[Any], found: dict[str, Any]) -> list[Any]:
         """Note what was loaded, and give the records of which something has to be resolved; the others are shown."""
-        assert self.children is not None
+        children = self.children
+        assert children is not None
         records = list(found.values())
-        left: list[Any] = [] if self.children.is_plain else records
-        if any(map(_is_error, set(map(type, records)))):
+        left: list[Any] = [] if children.is_plain else records
+        if not children.are_known(records) and any(map(_is_error, set(map(type, records)))):
             run.is_flawed = True
             return [record for record in left if not isinstance(record, Exception)]
-        noted = self.children.plainly(run, self, records) if self.children.is_plain else records
+        noted = children.plainly(run, self, records) if children.is_plain else records
         level.loaded.setdefault(self.index, []).append((refs, noted))
         return left
 

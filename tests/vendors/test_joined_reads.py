@@ -16,7 +16,7 @@ async def test_whoever_joins_a_shared_read_is_told_when_it_began() -> None:
 
     async def ask() -> CallRecorder:
         with recording(CallRecorder()) as recorder:
-            await reads.run("Deal", "a", read)
+            await reads.run("Deal", lambda: "a", read)
         return recorder
 
     early = [asyncio.create_task(ask()) for _ in range(2)]  # the first one reads by himself

@@ -267,7 +267,7 @@ class TestSharedReads:
             return object()
 
         with recording(CallRecorder()) as recorder, giving_way() if gives_way else nullcontext():
-            return await reads.run("Deal", key, read), recorder
+            return await reads.run("Deal", lambda: key, read), recorder
 
     async def test_give_the_same_to_all_who_come_after_the_first_and_tell_all_what_is_odd(self) -> None:
         reads, go_on = SharedReads(), asyncio.Event()
@@ -294,4 +294,4 @@ class TestSharedReads:
 
         for _ in range(2):
             with pytest.raises(UnavailableError):
-                await reads.run("Deal", "a", fail)
+                await reads.run("Deal", lambda: "a", fail)
