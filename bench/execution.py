@@ -1,9 +1,11 @@
-"""Times the execution of a board of 22 values a row, over rows in memory: graphql-core's way, ours, and dictionaries written by hand.
+"""Times the execution of a board of 22 values a row, over rows in memory: by stock Strawberry, by us, and by dictionaries written by hand.
 
     python -m bench.execution
 
-The rows, records and loaders are the product's own; only reading the list is left out, since it is the same either way. In every round each
-takes its turn, and what counts is the ratio of their processor times within the round.
+Stock is `bench.stock`: types, async resolvers and data loaders as the documentation of Strawberry has them. Then there is graphql-core with
+the product's own schema and loaders, which shows what the executor alone makes of it. All of them read from the same records in memory, and
+begin with the rows: reading the list is left out. In every round each takes its turn, and what counts is the ratio of their processor times
+within the round.
 """
 
 import argparse
@@ -22,6 +24,7 @@ from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from bench import stock
 from bench.company import Memory, contexts, memory_crm, memory_of
 from resolvers.context import Context
 from resolvers.listing.pages import Connection
@@ -40,6 +43,7 @@ ROWS_A_TURN: Final = 300
 MAX_TURNS: Final = 60
 
 _pages: dict[int, Connection[Any]] = {}
+_stock_pages: dict[int, stock.OpportunityConnection] = {}
 
 
 def _opportunities(first: int) -> Any:
@@ -51,15 +55,21 @@ class Query:
     opportunities: OpportunityConnection | None = strawberry.field(resolver=_opportunities)
 
 
+@strawberry.type(name="Query")
+class StockQuery:
+    @strawberry.field
+    async def opportunities(self, first: int) -> stock.OpportunityConnection:
+        return _stock_pages[first]
+
+
 @dataclass(frozen=True, slots=True)
 class Times:
     """Milliseconds of processor time of one execution, median of all rounds, and the median of the rounds' ratios."""
 
     rows: int
-    stock: float
-    ours: float
-    by_hand: float
+    spent: Mapping[str, float]
     stock_to_ours: float
+    core_to_ours: float
     ours_to_hand: float
 
 
@@ -69,36 +79,46 @@ async def measure(*, rounds: int, sizes: Sequence[int] = SIZES) -> list[Times]:
     Raises:
         AssertionError: They do not answer the same, or ours does not go the quick way.
     """
-    schema = strawberry.Schema(Query, config=StrawberryConfig(scalar_map=SCALARS))._schema  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # it has no public name
+    schema: Any = strawberry.Schema(Query, config=StrawberryConfig(scalar_map=SCALARS))
+    stock_schema: Any = strawberry.Schema(StockQuery)
     crm = memory_crm("memory", opportunities=max(sizes), account_currencies=False)
     rows = list(memory_of(crm).all_opportunities())
     for size in sizes:
         _pages[size] = Connection(
             records=rows[:size], sources=[], has_next_page=False, has_previous_page=False, cursor=str, end=lambda: None
         )
+        _stock_pages[size] = stock.connection(rows[:size])
     make = contexts([crm])
     document = parse(BOARD)
     plans = Plans()
 
+    async def executed(by: Any, context: Any, size: int, executor: type[Any]) -> Any:
+        result = await execute(
+            by._schema,  # noqa: SLF001  # it has no public name
+            document,
+            context_value=context,
+            variable_values={"first": size},
+            executor_class=executor,
+            is_awaitable=optimized_is_awaitable,
+        )
+        assert result.errors is None, result.errors
+        return result.data
+
     def through(executor: type[Any]) -> Callable[[int], Awaitable[Any]]:
         async def run(size: int) -> Any:
             context = make()
-            result = await execute(
-                schema,
-                document,
-                context_value=context,
-                variable_values={"first": size},
-                executor_class=executor,
-                is_awaitable=optimized_is_awaitable,
-            )
+            data = await executed(schema, context, size, executor)
             context.end()  # as the server does
-            assert result.errors is None, result.errors
-            return result.data
+            return data
 
         return run
 
+    async def run_stock(size: int) -> Any:
+        return await executed(stock_schema, stock.Loaders({crm.key: crm}), size, StrawberryGraphQLCoreExecutionContext)
+
     ways = {
-        "stock": through(StrawberryGraphQLCoreExecutionContext),
+        "stock": run_stock,
+        "core": through(StrawberryGraphQLCoreExecutionContext),
         "ours": through(executor_class(plans)),
         "by hand": _hand_writer(memory_of(crm), make),
     }
@@ -114,20 +134,21 @@ async def _times(ways: Mapping[str, Callable[[int], Awaitable[Any]]], size: int,
     spent: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, run in ways.items():
-            more = turns if name == "stock" else turns * 5  # the quick ones need more for a clock to see them
+            more = turns if name in {"stock", "core"} else turns * 5  # the quick ones need more for a clock to see them
             begun = time.process_time()
             for _ in range(more):
                 await run(size)
             spent[name].append((time.process_time() - begun) / more * 1_000)
-    pairs = zip(spent["stock"], spent["ours"], strict=True)
-    others = zip(spent["ours"], spent["by hand"], strict=True)
+
+    def ratio(one: str, other: str) -> float:
+        return median(first / second for first, second in zip(spent[one], spent[other], strict=True))
+
     return Times(
         rows=size,
-        stock=median(spent["stock"]),
-        ours=median(spent["ours"]),
-        by_hand=median(spent["by hand"]),
-        stock_to_ours=median(stock / ours for stock, ours in pairs),
-        ours_to_hand=median(ours / by_hand for ours, by_hand in others),
+        spent={name: median(times) for name, times in spent.items()},
+        stock_to_ours=ratio("stock", "ours"),
+        core_to_ours=ratio("core", "ours"),
+        ours_to_hand=ratio("ours", "by hand"),
     )
 
 
@@ -182,12 +203,19 @@ def _found(found: Any) -> Any:
 
 
 def shown(times: Sequence[Times]) -> str:
-    lines = [f"{'rows':>6} {'stock ms':>9} {'ours ms':>9} {'by hand ms':>10} {'stock/ours':>11} {'ours/hand':>10}"]
-    lines += [
-        f"{of.rows:>6} {of.stock:>9.3f} {of.ours:>9.3f} {of.by_hand:>10.3f} {of.stock_to_ours:>11.1f} {of.ours_to_hand:>10.1f}"
+    names = list(times[0].spent)
+    heads = [f"{'rows':>6}", *(f"{name:>8} ms" for name in names), f"{'stock/ours':>11} {'core/ours':>10} {'ours/hand':>10}"]
+    lines = [
+        " ".join(
+            [
+                f"{of.rows:>6}",
+                *(f"{of.spent[name]:>11.3f}" for name in names),
+                f"{of.stock_to_ours:>11.1f} {of.core_to_ours:>10.1f} {of.ours_to_hand:>10.1f}",
+            ]
+        )
         for of in times
     ]
-    return "\n".join(lines)
+    return "\n".join([" ".join(heads), *lines])
 
 
 def main() -> int:

@@ -73,29 +73,35 @@ class Crm:
 
 @strawberry.type
 class Pipeline:
+    id: strawberry.ID
     name: str | None
 
 
 @strawberry.type
 class Stage:
+    id: strawberry.ID
     name: str | None
     order: int
+    probability: float | None
 
 
 @strawberry.type
 class User:
+    id: strawberry.ID
     name: str | None
     email: str | None
 
 
 @strawberry.type
 class Account:
+    id: strawberry.ID
     name: str | None
     currency: strawberry.Private[str | None]
 
 
 @strawberry.type
 class Contact:
+    id: strawberry.ID
     name: str | None
     email: str | None
 
@@ -123,6 +129,7 @@ class Opportunity:
     amount: Money | None
     probability: float | None
     expected_close_date: date | None
+    close_date: date | None
     ref: strawberry.Private[Ref]
     pipeline_ref: strawberry.Private[Ref | None]
     stage_ref: strawberry.Private[Ref | None]
@@ -174,7 +181,7 @@ class Query:
         lists = await asyncio.gather(*(_read_opportunities(crm, -(-first // len(crms))) for crm in crms))
         rows = [row for rank in zip_longest(*lists) for row in rank if row is not None][:first]
         info.context.records.update({row.ref: row for row in rows})
-        return OpportunityConnection(nodes=[_opportunity(row) for row in rows])
+        return connection(rows)
 
 
 def create_stock(config: Config) -> Starlette:
@@ -214,38 +221,50 @@ async def _read_opportunities(crm: ConnectedCrm, size: int) -> list[model.Opport
 
 async def _read_pipelines(crm: ConnectedCrm, _: Sequence[str]) -> Found:
     client: Any = crm.client
-    return {pipeline.local_id: Pipeline(name=pipeline.name) for pipeline in await client.pipelines()}
+    return {pipeline.local_id: Pipeline(id=_id(pipeline), name=pipeline.name) for pipeline in await client.pipelines()}
 
 
 async def _read_stages(crm: ConnectedCrm, _: Sequence[str]) -> Found:
     client: Any = crm.client
     stages = [stage for pipeline in await client.pipelines() for stage in pipeline.stages]
-    return {stage.local_id: Stage(name=stage.name, order=stage.order) for stage in stages}
+    return {
+        stage.local_id: Stage(id=_id(stage), name=stage.name, order=stage.order, probability=stage.probability_percent) for stage in stages
+    }
 
 
 async def _read_users(crm: ConnectedCrm, ids: Sequence[str]) -> Found:
     client: Any = crm.client
-    return _copied(await client.users_by_ids(ids, EVERYTHING), lambda user: User(name=user.name, email=user.email))
+    return _copied(await client.users_by_ids(ids, EVERYTHING), lambda user: User(id=_id(user), name=user.name, email=user.email))
 
 
 async def _read_accounts(crm: ConnectedCrm, ids: Sequence[str]) -> Found:
     client: Any = crm.client
     found: Found = await client.accounts_by_ids(ids, EVERYTHING)
-    return _copied(found, lambda account: Account(name=account.name, currency=account.currency))
+    return _copied(found, lambda account: Account(id=_id(account), name=account.name, currency=account.currency))
 
 
 async def _read_contacts(crm: ConnectedCrm, ids: Sequence[str]) -> Found:
     client: Any = crm.client
-    return _copied(await client.contacts_by_ids(ids, EVERYTHING), lambda contact: Contact(name=contact.name, email=contact.email))
+    return _copied(
+        await client.contacts_by_ids(ids, EVERYTHING), lambda contact: Contact(id=_id(contact), name=contact.name, email=contact.email)
+    )
 
 
 def _copied(found: Found, make: Callable[[Any], T]) -> dict[str, T | Exception]:
     return {local_id: record if isinstance(record, Exception) else make(record) for local_id, record in found.items()}
 
 
+def _id(record: model.Record) -> strawberry.ID:
+    return strawberry.ID(base64.b64encode(f"{type(record).__name__}:{record.crm}:{record.local_id}".encode()).decode())
+
+
+def connection(rows: Sequence[model.Opportunity]) -> OpportunityConnection:
+    return OpportunityConnection(nodes=[_opportunity(row) for row in rows])
+
+
 def _opportunity(row: model.Opportunity) -> Opportunity:
     return Opportunity(
-        id=strawberry.ID(base64.b64encode(f"Opportunity:{row.crm}:{row.local_id}".encode()).decode()),
+        id=_id(row),
         title=row.title,
         status=None if row.status is None else OpportunityStatus(row.status.value),
         crm=Crm(key=row.crm),
@@ -254,6 +273,7 @@ def _opportunity(row: model.Opportunity) -> Opportunity:
         else Money(amount=row.amount.amount, stated_currency=row.amount.currency, currency_of=row.amount.currency_of),
         probability=row.probability_percent,
         expected_close_date=row.expected_close_date,
+        close_date=row.close_date,
         ref=row.ref,
         pipeline_ref=row.pipeline_ref,
         stage_ref=row.stage_ref,

@@ -44,6 +44,7 @@ class Siblings(DataLoader[str, Rows | None]):
     def __init__(self, reading: Reading[Any], plan: Plan, field: Field, others: Sequence[Criterion], size: int) -> None:
         super().__init__()
         self._reading = reading
+        self._tasks = reading.context.loaders.tasks
         self._crm = plan.crm
         self._columns = plan.columns
         self._field = field
@@ -53,7 +54,7 @@ class Siblings(DataLoader[str, Rows | None]):
     async def batch_load_fn(self, keys: list[str]) -> list[Rows | None]:
         """Find each record's rows; None where reading for it alone is better."""
         try:
-            self._reading.context.loaders.note_batch()
+            self._tasks.begin(asyncio.current_task())
             return await self._found(keys)
         except asyncio.CancelledError:
             for key in keys:  # a DataLoader would let them wait for ever

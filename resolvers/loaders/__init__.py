@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from resolvers.loaders.accounts import AccountsByRef
 from resolvers.loaders.contacts import ContactsByRef
 from resolvers.loaders.history import MovesByOpportunity
-from resolvers.loaders.level import Batches
+from resolvers.loaders.level import BatchTasks
 from resolvers.loaders.links import LinksByOpportunity
 from resolvers.loaders.opportunities import OpportunitiesByRef
 from resolvers.loaders.pipelines import PipelinesByRef, StagesByRef
@@ -20,16 +20,19 @@ if TYPE_CHECKING:
 
 
 class Loaders:
-    """The loaders of one operation, made when first asked for: aiodataloader takes the running event loop when it is made.
+    """The loaders of one operation, made when first asked for.
 
     Args:
         context: The operation.
         has_ended: Whether it has ended, so that no batch is begun any more.
+
+    Attributes:
+        tasks: What reads for the operation, in whatever loader.
     """
 
     def __init__(self, context: "Context", *, has_ended: bool = False) -> None:
         self._context = context
-        self.batches = Batches(has_ended=has_ended)
+        self.tasks = BatchTasks(has_ended=has_ended)
 
     @cached_property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -38,35 +41,35 @@ class Loaders:
 
     @cached_property
     def opportunities_by_ref(self) -> OpportunitiesByRef:
-        return OpportunitiesByRef(self._context)
+        return OpportunitiesByRef(self._context, self.tasks, self.loop)
 
     @cached_property
     def users_by_ref(self) -> UsersByRef:
-        return UsersByRef(self._context)
+        return UsersByRef(self._context, self.tasks, self.loop)
 
     @cached_property
     def accounts_by_ref(self) -> AccountsByRef:
-        return AccountsByRef(self._context)
+        return AccountsByRef(self._context, self.tasks, self.loop)
 
     @cached_property
     def contacts_by_ref(self) -> ContactsByRef:
-        return ContactsByRef(self._context)
+        return ContactsByRef(self._context, self.tasks, self.loop)
 
     @cached_property
     def pipelines_by_ref(self) -> PipelinesByRef:
-        return PipelinesByRef(self._context)
+        return PipelinesByRef(self._context, self.tasks, self.loop)
 
     @cached_property
     def stages_by_ref(self) -> StagesByRef:
-        return StagesByRef(self._context)
+        return StagesByRef(self._context, self.tasks, self.loop)
 
     @cached_property
     def links_by_opportunity(self) -> LinksByOpportunity:
-        return LinksByOpportunity(self._context)
+        return LinksByOpportunity(self._context, self.tasks, self.loop)
 
     @cached_property
     def moves_by_opportunity(self) -> MovesByOpportunity:
-        return MovesByOpportunity(self._context)
+        return MovesByOpportunity(self._context, self.tasks, self.loop)
 
     def forget(self, ref: "Ref") -> None:
         """Drop what was read of a record, because it has changed."""
@@ -84,14 +87,6 @@ class Loaders:
         if seeds.contacts:
             self.contacts_by_ref.seed_all(seeds.contacts)
 
-    def note_batch(self) -> None:
-        """Note that the current task is a batch.
-
-        Raises:
-            CancelledError: The operation has ended, and nobody waits for it any more.
-        """
-        self.batches.begin(asyncio.current_task(self.loop))
-
     def end(self) -> None:
         """Cancel the batches that are under way, and let no other begin."""
-        self.batches.end()
+        self.tasks.end()

@@ -3,14 +3,14 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from resolvers.errors import contained
 from resolvers.freshness import read_by_ids, take, wish_of
-from resolvers.loaders.level import Batches, FirstLevel, LevelLoader, Wait
+from resolvers.loaders.level import BatchTasks, FirstLevel, LevelLoader, Wait
 from vendors.capabilities import ById
 from vendors.errors import VendorError
 from vendors.model import Record, Ref
@@ -35,11 +35,10 @@ class RefLoader(ABC, Generic[R]):
 
     record_name: ClassVar[str]
 
-    def __init__(self, context: "Context") -> None:
-        loaders = context.loaders
+    def __init__(self, context: "Context", tasks: BatchTasks, loop: asyncio.AbstractEventLoop) -> None:
         self._context = context
-        self._batches = loaders.batches
-        self._loop = loaders.loop
+        self._tasks = tasks
+        self._loop = loop
         self._first: dict[str, FirstLevel] = {}
         self._by_crm: dict[str, PerCrm[R]] = {}
         self._seeds: list[Iterable[Any]] = []
@@ -48,18 +47,16 @@ class RefLoader(ABC, Generic[R]):
     def load(self, ref: Ref) -> "asyncio.Future[R | None]":
         return self._of(ref.crm).load(ref.local_id)
 
-    def load_level(self, refs: Sequence[Ref]) -> "list[tuple[Sequence[Ref], Records[R] | Wait]]":
+    def load_level(self, refs: Collection[Ref]) -> "list[tuple[Sequence[Ref], Records[R] | Wait]]":
         """Load the records of distinct refs, with a wait for each Crm, so that no Crm's records wait for another's.
 
         Returns:
             Parts of the refs, each with the records by their ids in the order of its refs, or with the wait for them. What is known, and
             what is under way already, is a part of its own.
         """
-        crms = set(map(_CRM, refs))
-        by_crm: dict[str, Sequence[Ref]] = {crms.pop(): refs} if len(crms) == 1 else _by_crm(refs)
         parts: list[tuple[Sequence[Ref], Any]] = []
-        for crm, of_crm in by_crm.items():
-            ids = list(map(_LOCAL_ID, of_crm))
+        for crm, of_crm in _by_crm(refs).items():
+            ids = [of_crm[0][1]] if len(of_crm) == 1 else list(map(_LOCAL_ID, of_crm))
             kept = self._all_kept(crm, ids)
             if kept is not None:
                 parts.append((of_crm, kept))
@@ -102,7 +99,7 @@ class RefLoader(ABC, Generic[R]):
     def _begin(self, crm_key: str, ids: list[str]) -> FirstLevel:
         context = self._context
         read = partial(read_batch, context, context.crms.get(crm_key), self.record_name, self.read)
-        first = self._first[crm_key] = FirstLevel(ids, read, self._batches, self._loop)
+        first = self._first[crm_key] = FirstLevel(ids, read, self._tasks, self._loop)
         return first
 
     def _of(self, crm_key: str) -> "PerCrm[R]":
@@ -110,7 +107,9 @@ class RefLoader(ABC, Generic[R]):
             self._sow()
         loader = self._by_crm.get(crm_key)
         if loader is None:
-            loader = self._by_crm[crm_key] = PerCrm(self._context, self._batches, crm_key, self.record_name, self.read, loop=self._loop)
+            loader = self._by_crm[crm_key] = PerCrm(
+                self._context, self._context.crms.get(crm_key), self.record_name, self.read, tasks=self._tasks, loop=self._loop
+            )
             if crm_key in self._kept:
                 loader.learn(self._kept[crm_key])
             if crm_key in self._first:
@@ -144,14 +143,14 @@ class PerCrm(LevelLoader[str, Any], Generic[V]):
     """
 
     def __init__(
-        self, context: "Context", batches: Batches, crm_key: str, kind: str, read: Read, *, loop: asyncio.AbstractEventLoop
+        self, context: "Context", crm: Crm | None, kind: str, read: Read, *, tasks: BatchTasks, loop: asyncio.AbstractEventLoop
     ) -> None:
         super().__init__(loop=loop)
         self._context = context
-        self._of_operation = batches
+        self._tasks = tasks
         self._kind = kind
         self._read = read
-        self._crm = crm = context.crms.get(crm_key)
+        self._crm = crm
         self._keeping = None if crm is None or crm.cache is None else crm
 
     def load(self, key: str) -> "asyncio.Future[Any]":
@@ -165,8 +164,8 @@ class PerCrm(LevelLoader[str, Any], Generic[V]):
         return super().load_parts(keys)
 
     async def batch_load_fn(self, keys: list[str]) -> Any:
-        """Give values and errors by key."""
-        self._of_operation.begin(asyncio.current_task(self.loop))
+        """Give values and errors by key, in the order of the keys."""
+        self._tasks.begin(asyncio.current_task(self.loop))
         return await read_batch(self._context, self._crm, self._kind, self._read, keys)
 
     def _take_kept(self, crm: Crm, keys: Sequence[str]) -> None:
@@ -179,19 +178,25 @@ class PerCrm(LevelLoader[str, Any], Generic[V]):
 
 
 async def read_batch(context: "Context", crm: Crm | None, kind: str, read: Read, keys: list[str]) -> dict[str, Any]:
-    """Read a batch of one Crm's records, and give values and errors by key."""
+    """Read a batch of one Crm's records, and give values and errors by key, in the order of the keys; None for what there is none of."""
     if crm is None:
-        return {}
+        return dict.fromkeys(keys)
     try:
         found = await read_by_ids(context, crm, kind, keys, selection=context.selection, read=partial(read, context, crm))
-        return found if isinstance(found, dict) else dict(found)
+        return found if isinstance(found, dict) and list(found) == keys else dict(zip(keys, map(found.get, keys), strict=True))
     except VendorError as error:
         return dict.fromkeys(keys, error)
     except Exception as defect:  # noqa: BLE001  # whatever happens in one Crm takes nothing away from the others
         return dict.fromkeys(keys, contained(defect, crm=crm.key))
 
 
-def _by_crm(refs: Iterable[Ref]) -> dict[str, Sequence[Ref]]:
+def _by_crm(refs: Collection[Ref]) -> dict[str, list[Ref]]:
+    if len(refs) == 1:
+        (ref,) = refs
+        return {ref[0]: [ref]}
+    crms = set(map(_CRM, refs))
+    if len(crms) == 1:
+        return {crms.pop(): list(refs)}
     by_crm: defaultdict[str, list[Ref]] = defaultdict(list)
     for ref in refs:
         by_crm[ref[0]].append(ref)

@@ -10,7 +10,8 @@ import threading
 from asyncio import AbstractEventLoop, CancelledError, Future, Task, get_running_loop
 from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
 from contextvars import copy_context
-from typing import Any, Final, Protocol, TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from aiodataloader import DataLoader
 
@@ -23,12 +24,12 @@ BatchFunction = Callable[[list[K]], Coroutine[Any, Any, list[V] | dict[K, V]]]
 
 
 class _Outbox:
-    """Batches that one tick has begun: they are sent together."""
+    """BatchTasks that one tick has begun: they are sent together."""
 
     __slots__ = ("batches",)
 
     def __init__(self) -> None:
-        self.batches: list[tuple[_Sender, Any]] = []
+        self.batches: list[Callable[[], object]] = []
 
     def close(self, loop: AbstractEventLoop) -> None:
         """Leave what the next tick begins to another one; send as late as DataLoader sends, so that what it makes others ask for joins."""
@@ -36,8 +37,8 @@ class _Outbox:
         loop.call_soon(self._send)
 
     def _send(self) -> None:
-        for sender, batch in self.batches:
-            sender.send(batch)
+        for send in self.batches:
+            send()
 
 
 class _Open(threading.local):
@@ -50,18 +51,14 @@ class _Open(threading.local):
 _open: Final = _Open()
 
 
-class _Sender(Protocol):
-    def send(self, batch: Any, /) -> None: ...
-
-
-def _send_soon(loop: AbstractEventLoop, sender: _Sender, batch: Any) -> None:
+def _send_soon(loop: AbstractEventLoop, send: Callable[[], object]) -> None:
     """Let a batch be sent together with what else is asked for in this tick."""
     outbox = _open.outbox
     if outbox is None or _open.loop is not loop:
         outbox = _open.outbox = _Outbox()
         _open.loop = loop
         loop.call_soon(outbox.close, loop)
-    outbox.batches.append((sender, batch))
+    outbox.batches.append(send)
 
 
 class Wait:
@@ -87,7 +84,7 @@ class Wait:
         self.set_result(None)
 
 
-class Batches:
+class BatchTasks:
     """The tasks that read for one operation: each runs by itself, so that cancelling who waits for it does not end it."""
 
     __slots__ = ("_has_ended", "_tasks")
@@ -104,13 +101,15 @@ class Batches:
         """
         assert task is not None, "a batch runs in a task"
         if self._has_ended:
+            del task  # what is raised refers to this frame
             raise CancelledError
         self._tasks.append(task)
 
     def end(self) -> None:
         """Cancel what has begun, and stop what begins from now on."""
         self._has_ended = True
-        for task in self._tasks:
+        tasks, self._tasks = self._tasks, []  # their errors may refer to this
+        for task in tasks:
             task.cancel()  # which does nothing to those that have ended
 
 
@@ -121,36 +120,35 @@ class FirstLevel(Wait):
 
     Args:
         keys: The keys, which are distinct.
-        read: Gives a value or an error for each key by key, or leaves it out; raises nothing but what ends a task.
-        batches: Those of the operation.
+        read: Gives a value or an error for each key, by key and in their order; raises nothing but what ends a task.
+        tasks: Those of the operation.
         loop: The running event loop.
 
     Attributes:
         found: The values by key, once they are there.
     """
 
-    __slots__ = ("_batch", "_batches", "_context", "_loader", "_loop", "_read", "_task", "found", "keys")
+    __slots__ = ("_batch", "_context", "_loader", "_loop", "_read", "_task", "_tasks", "found", "keys")
 
     def __init__(
         self,
         keys: list[Any],
         read: Callable[[list[Any]], Coroutine[Any, Any, dict[Any, Any]]],
-        batches: Batches,
+        tasks: BatchTasks,
         loop: AbstractEventLoop,
     ) -> None:
         self.then = _ignore
         self.keys = keys
         self.found: dict[Any, Any] | None = None
         self._read = read
-        self._batches = batches
+        self._tasks = tasks
         self._loop = loop
         self._context = copy_context()
         self._task: Task[None] | None = None
         self._loader: LevelLoader[Any, Any] | None = None
-        _send_soon(loop, self, None)
+        _send_soon(loop, self._send)
 
-    def send(self, _: None) -> None:
-        """Ask for the keys."""
+    def _send(self) -> None:
         if self._loader is None:
             self._task = Task(self.dispatch_queue_batch(), loop=self._loop, name=_TASK_NAME, context=self._context)
         else:
@@ -159,17 +157,16 @@ class FirstLevel(Wait):
     async def dispatch_queue_batch(self) -> None:
         """Ask for the keys and answer who waits for them; named as that of `LevelLoader`."""
         try:
-            self._batches.begin(self._task)
+            self._tasks.begin(self._task)
             found = await self._read(self.keys)
         except BaseException:
+            self._task = None  # it keeps the error, which refers to this
             if self._loader is None:
                 self.found = {}
                 self.cancel()
             else:
                 self._loader.abandon(self._batch)
             raise
-        if list(found) != self.keys:
-            found = dict(zip(self.keys, map(found.get, self.keys), strict=True))
         self.found = found
         if self._loader is None:
             self.set_result(found)
@@ -200,7 +197,7 @@ class _Batch:
         self.forgotten: set[Any] = set()
         self.loads: dict[Any, list[Future[Any]]] = {}
         self.levels: list[_Level] = []
-        self.tasks: list[Task[None]] = []
+        self.tasks: list[Task[None]] = []  # nobody else keeps them alive
         self.remaining = 0
         self.is_sent = False
 
@@ -412,7 +409,7 @@ class LevelLoader(DataLoader[K, V]):
         if not self.batch:
             self.send(batch)
             return
-        _send_soon(self.loop, self, batch)
+        _send_soon(self.loop, partial(self.send, batch))
 
     def send(self, batch: _Batch) -> None:
         """Ask for the keys of a batch."""
@@ -519,6 +516,8 @@ class LevelLoader(DataLoader[K, V]):
                 future.cancel()
         for level in batch.levels:
             level.wait.cancel()
+        batch.levels.clear()
+        batch.tasks.clear()
 
 
 def _ignore(found: Any) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from resolvers.freshness import LINKS, keep_seeds
 from resolvers.loaders.base import PerCrm
+from resolvers.loaders.level import BatchTasks
 from vendors.capabilities import ById, LinksOpportunities, OpportunityLinks, supported
 from vendors.errors import VendorError
 from vendors.model import Opportunity
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 class LinksByOpportunity:
     """Loads links by opportunity, one call for each Crm and tick, and keeps the related records that came along."""
 
-    def __init__(self, context: "Context") -> None:
+    def __init__(self, context: "Context", tasks: BatchTasks, loop: asyncio.AbstractEventLoop) -> None:
         self._context = context
+        self._tasks = tasks
+        self._loop = loop
         self._by_crm: dict[str, _LinksOfCrm] = {}
 
     def load(self, opportunity: Opportunity) -> "asyncio.Future[OpportunityLinks | None]":
@@ -35,15 +38,14 @@ class LinksByOpportunity:
         crm = self._context.crms[opportunity.crm]
         loader = self._by_crm.get(crm.key)
         if loader is None:
-            loader = self._by_crm[crm.key] = _LinksOfCrm(self._context, crm)
+            loader = self._by_crm[crm.key] = _LinksOfCrm(self._context, crm, self._tasks, self._loop)
         return loader
 
 
 class _LinksOfCrm(PerCrm[OpportunityLinks]):
-    def __init__(self, context: "Context", crm: Crm) -> None:
-        loaders = context.loaders
+    def __init__(self, context: "Context", crm: Crm, tasks: BatchTasks, loop: asyncio.AbstractEventLoop) -> None:
         self._records: dict[str, Opportunity] = {}
-        super().__init__(context, loaders.batches, crm.key, LINKS, partial(_read, self._records), loop=loaders.loop)
+        super().__init__(context, crm, LINKS, partial(_read, self._records), tasks=tasks, loop=loop)
 
     def load_of(self, opportunity: Opportunity) -> "asyncio.Future[OpportunityLinks | None]":
         self._records[opportunity.local_id] = opportunity

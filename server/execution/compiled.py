@@ -74,7 +74,7 @@ def compiled(plan: ObjectPlan) -> "Callable[[Run, list[Any]], list[dict[str, Any
         *([f" columns = run.levels[{plan.number}].columns"] if plan.active else []),
         " rows = []",
         " add = rows.append",
-        f" for {', '.join(heads)}, in zip({', '.join(columns)}):",
+        " for o in objects:" if len(heads) == 1 else f" for {', '.join(heads)} in zip({', '.join(columns)}):",
         *("  " + line for line in body),
         f"  add({{{', '.join(entries)}}})",
         " return rows",

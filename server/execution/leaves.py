@@ -32,7 +32,7 @@ CompleteAll = Callable[[list[Any]], list[Any]]
 NEVER_AWAITED: Final = frozenset({str, int, float, bool, list, tuple, dict, Decimal, date, datetime})
 
 
-_LISTS: Final = frozenset({list, tuple})
+LISTS: Final = frozenset({list, tuple})
 
 
 class FlawError(Exception):
@@ -93,7 +93,7 @@ def _listed(complete: Complete) -> Complete:
     def complete_list(value: Any) -> Any:
         if value is None:
             return None
-        if value.__class__ not in _LISTS:
+        if value.__class__ not in LISTS:
             raise FlawError
         return [complete(item) for item in value]
 

@@ -14,13 +14,12 @@ from graphql import GraphQLObjectType, Undefined
 from graphql.execution.collect_fields import CollectedFields, FieldDetailsList, GroupedFieldSet
 from graphql.pyutils import Path
 
-from server.execution.leaves import CompleteAll, FlawError
+from server.execution.leaves import LISTS, CompleteAll, FlawError
 
 if TYPE_CHECKING:
     from server.execution.run import Level, Run
 
 ID_OF_NONE: Final = id(None)
-_NONE: Final = type(None)
 
 
 @dataclass(slots=True, eq=False)
@@ -29,7 +28,7 @@ class ObjectPlan:
 
     Attributes:
         active: The steps that have something to resolve.
-        complete: Shows the objects of a level, when it has been compiled.
+        complete: Shows objects, when it has been compiled.
         is_by_class: Whether the class of a value tells if it is of this type, as it does for types of ours.
         classes: Classes that are known to be.
     """
@@ -93,7 +92,7 @@ class Children:
         """Go on with the objects among these values of the field."""
         for _ in range(self.depth):
             values = flattened(values)
-        distinct = dict(zip(map(id, values), values))  # noqa: B905  # they are as many, and it takes as long to say so
+        distinct = {id(values[0]): values[0]} if len(values) == 1 else dict(zip(map(id, values), values))
         distinct.pop(ID_OF_NONE, None)
         if not distinct:
             return
@@ -259,14 +258,13 @@ class Arrival:
 
 def flattened(values: list[Any]) -> list[Any]:
     """The items of lists, one after the other; None counts as an empty list."""
-    kinds = set(map(type, values))
-    kinds.discard(_NONE)
-    if not kinds <= _LISTS:
-        raise FlawError
-    return list(chain.from_iterable(filter(None, values)))
-
-
-_LISTS: Final = frozenset({list, tuple})
+    items: list[Any] = []
+    for value in values:
+        if type(value) in LISTS:
+            items += value
+        elif value is not None:
+            raise FlawError
+    return items
 
 
 def _existing(value: Any) -> Any:

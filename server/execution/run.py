@@ -62,7 +62,7 @@ class Run:
     """Resolves a plan, and shows what was found.
 
     Attributes:
-        levels: The objects that were met, by the number of their plan.
+        levels: The objects that were met, by the number of their plan; None where none were.
         unshown: What was read off an object and cannot be shown, by field and the object's id, with the object each time.
         is_flawed: Whether something was found that makes for an error.
         pending: Number of waits.
@@ -72,7 +72,7 @@ class Run:
     def __init__(self, executor: "BreadthFirstExecutor", plan: Plan) -> None:
         self.executor = executor
         self.plan = plan
-        self.levels: list[Any] = [None] * len(plan.objects)  # of Level
+        self.levels: list[Any] = [None] * len(plan.objects)  # Level | None; what asks for one knows that it is there
         self.unshown: dict[tuple[Step, int], list[tuple[Any, Any]]] = {}
         self.is_flawed = False
         self.pending = 0
@@ -179,7 +179,9 @@ class Run:
         for plan in reversed(self.plan.objects):
             level = self.levels[plan.number]
             if level is not None:
-                level.shown = dict(zip(level.by_id, self.show(plan, list(level.by_id.values())), strict=True))
+                shown = level.shown
+                for key, row in zip(level.by_id, self.show(plan, list(level.by_id.values()))):
+                    shown[key] = row
         (data,) = self.levels[self.plan.root.number].shown.values()
         return cast("dict[str, Any]", data)
 

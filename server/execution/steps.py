@@ -1,21 +1,22 @@
 """The kinds of fields: where the values of each come from.
 
-One piece, because each kind is the same few questions answered in its own way, and is read beside the others.
+One piece, because each kind is the same few questions answered in its own way, and is read beside the others. Loops stand where a map or a
+comprehension would do: for one object those take as long as a loop does for ten, and most operations show few.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
-from itertools import chain, repeat
+from itertools import repeat
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from resolvers.loaders.level import Wait
 from resolvers.relation import FieldPlan
 from server.execution.core import get_argument_values
-from server.execution.leaves import FlawError, value_completion
-from server.execution.plan import Arrival, Step
+from server.execution.leaves import LISTS, NEVER_AWAITED, FlawError, value_completion
+from server.execution.plan import Arrival, Step, flattened
 from vendors.model import UNREAD, Ref, Unread
 
 if TYPE_CHECKING:
@@ -153,8 +154,10 @@ class CallStep(Step):
         self._go_on(run, values)
 
     def _go_on(self, run: "Run", values: list[Any]) -> None:
-        if self.may_wait and self.required[0] and any(value is None for value in values):
-            raise FlawError
+        if self.may_wait and self.required[0]:
+            for value in values:
+                if value is None:
+                    raise FlawError
         if self.children is not None:
             self.children.enter(run, self, values)
 
@@ -177,12 +180,13 @@ class CallStep(Step):
         return repeat_result
 
     def _needs_sifting(self, values: list[Any]) -> bool:
-        kinds: set[Any] = set(map(type, values))
-        if any(map(is_awaitable_kind, kinds)):
-            return True
-        if kinds.isdisjoint(LISTS):
-            return False
-        return self.children is not None or any(type(value) in LISTS and has_awaitable(value) for value in values)
+        has_lists = False
+        for kind in set(map(type, values)):
+            if kind in LISTS:
+                has_lists = True
+            elif kind not in NEVER_AWAITED and is_awaitable_kind(kind):
+                return True
+        return has_lists and (self.children is not None or any(type(value) in LISTS and has_awaitable(value) for value in values))
 
     def _sifted(self, run: "Run", level: "Level", begin: int, objects: list[Any]) -> list[Any]:
         """The values that are there, without those that have to be awaited first, and which the run now waits for."""
@@ -258,7 +262,7 @@ class RelationStep(Step):
     key: Callable[[Any], Any] = attrgetter("")
 
     def resolve(self, run: "Run", level: "Level", objects: list[Any]) -> None:
-        keys = list(map(self.key, objects))
+        keys = [self.key(objects[0])] if len(objects) == 1 else list(map(self.key, objects))
         column = level.columns[self.index]
         begin = len(column)
         column += keys
@@ -295,10 +299,14 @@ class RelationStep(Step):
         assert self.children is not None
         level = run.levels[self.owner.number]
         shown = None if self.children.is_plain else self.children.shown(run)
+        column = level.columns[self.index]
         by_ref: dict[Any, Any] = {}
         for refs, found in level.loaded.get(self.index, ()):
-            by_ref.update(zip(refs, found if shown is None else map(shown.__getitem__, map(id, found)), strict=True))
-        column = level.columns[self.index]
+            rows = found if shown is None else [shown[id(record)] for record in found]
+            if refs == column:  # never, where it holds lists of them
+                return rows
+            for ref, row in zip(refs, rows):
+                by_ref[ref] = row
         if self.plan.many:
             if self.children.required[0] and None in column:
                 raise FlawError
@@ -308,10 +316,12 @@ class RelationStep(Step):
         return [by_ref[ref] for ref in column]
 
     def _load(self, run: "Run", level: "Level", keys: list[Any]) -> None:
-        refs: dict[Any, Any] = dict.fromkeys(chain.from_iterable(filter(None, keys)) if self.plan.many else keys)
+        keys = flattened(keys) if self.plan.many else keys
+        refs: dict[Any, Any] = {keys[0]: None} if len(keys) == 1 else dict.fromkeys(keys)
         refs.pop(None, None)
-        if not _REFS.issuperset(map(type, refs)):
-            raise FlawError  # what looks like a ref would be taken for one
+        for ref in refs:
+            if type(ref) is not Ref:
+                raise FlawError  # what looks like a ref would be taken for one
         asked = level.asked.setdefault(self.index, refs)
         if asked is not refs:
             refs = {ref: None for ref in refs if ref not in asked}
@@ -321,10 +331,12 @@ class RelationStep(Step):
         assert self.children is not None
         loader: Any = getattr(run.executor.context_value.loaders, self.plan.loader or "")
         there: list[Any] = []
-        for part, found in loader.load_level(list(refs)):
+        for part, found in loader.load_level(refs):
             if isinstance(found, Wait):
-                wait = run.wait_to_show if self.children.is_plain else run.wait_for_level
-                wait(found, partial(self._loaded, run, level, part))
+                if self.children.is_plain:
+                    run.wait_to_show(found, partial(self._loaded_to_show, run, level, part))
+                else:
+                    run.wait_for_level(found, partial(self._loaded, run, level, part))
             else:
                 there += self._found(run, level, part, found)
         if there:
@@ -334,6 +346,15 @@ class RelationStep(Step):
         records = self._found(run, level, refs, found)
         if records:
             self._enter(run, records)
+
+    def _loaded_to_show(self, run: "Run", level: "Level", refs: Sequence[Any], found: dict[str, Any]) -> None:
+        children = self.children
+        assert children is not None
+        records = list(found.values())
+        if children.are_known(records):
+            level.loaded.setdefault(self.index, []).append((refs, run.show(children.only, records)))
+        else:
+            self._found(run, level, refs, found)
 
     def _found(self, run: "Run", level: "Level", refs: Sequence[Any], found: dict[str, Any]) -> list[Any]:
         """Note what was loaded, and give the records of which something has to be resolved; the others are shown."""
@@ -360,8 +381,6 @@ def _is_error(kind: type) -> bool:
 
 Call = Callable[["Run", Step, Sequence[Any]], Any]
 NOT_FOUND: Final = object()
-_REFS: Final = frozenset({Ref})
-LISTS: Final = frozenset({list, tuple})
 
 
 @cache

@@ -1,6 +1,7 @@
 """What is asked of a Crm first takes no loader of its own; whoever comes then finds everything as if it had one."""
 
 import asyncio
+import gc
 from collections.abc import Callable
 from contextvars import ContextVar, copy_context
 from dataclasses import replace
@@ -209,3 +210,54 @@ async def test_a_crm_that_is_not_seen_has_no_records(company: Company) -> None:
     await company.go_on()
 
     assert (heard, company.asked) == ([{"1": None}], [])
+
+
+@pytest.mark.parametrize("asks", ["level", "level and more", "load", "links"])
+@pytest.mark.parametrize("after", range(2 * ENOUGH))
+async def test_whenever_an_operation_ends_its_loaders_leave_nothing_that_refers_to_itself(asks: str, after: int) -> None:
+    crm = memory_crm("a", opportunities=1, links=True)
+    (opportunity,) = memory_of(crm).all_opportunities()
+    make = contexts([crm])
+
+    async def slowly(operation: str, found: dict[str, Any]) -> dict[str, Any]:
+        del operation
+        await ticks()
+        return found
+
+    memory_of(crm).reply = slowly
+
+    async def operation() -> None:
+        context = make()
+        if "level" in asks:
+            context.loaders.accounts_by_ref.load_level([Ref("a", "1")])
+        if "more" in asks or asks == "load":
+            context.loaders.accounts_by_ref.load(Ref("a", "2"))
+        if asks == "links":
+            context.loaders.links_by_opportunity.load(opportunity)
+        await ticks(after)
+        context.end()
+        await ticks(2 * ENOUGH)
+
+    await operation()
+    gc.collect()
+    gc.disable()
+    try:
+        await operation()
+        left = gc.collect()
+    finally:
+        gc.enable()
+    assert left == 0
+
+
+@pytest.mark.parametrize("kind", ["users", "links"])
+async def test_loaders_of_an_event_read_nothing_in_the_next_one(company: Company, kind: str) -> None:
+    loaders = company.context.loaders
+    (opportunity,) = company.memory.all_opportunities()
+    company.context.end()
+    company.context.begin_event("2")
+
+    wait: Any = loaders.users_by_ref.load(Ref("a", "1")) if kind == "users" else loaders.links_by_opportunity.load(opportunity)
+    await company.go_on()
+
+    assert wait.cancelled()
+    assert company.asked == []

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from typing import cast
 
 import pytest
 
 from bench.company import Found, Memory, contexts, memory_crm, memory_of
+from resolvers.changes import ChangeEvent, Changes
 from resolvers.node_id import encode
 from server.schema import build_schema
 from tests.resolvers.graph import Graph, autotask_graph, until
@@ -105,3 +107,33 @@ async def test_what_runs_on_has_nothing_more_read() -> None:
 
     assert memory_of(crm).calls == []
     assert all(wait.cancelled() for wait in waits)
+
+
+class SlowChanges:
+    def __init__(self) -> None:
+        self.read: list[str] = []
+
+    async def of_opportunities(self, refs: Sequence[Ref], last: int) -> dict[Ref, list[ChangeEvent]]:
+        del refs, last
+        self.read.append("begun")
+        await asyncio.sleep(0)
+        self.read.append("read")
+        return {}
+
+
+@pytest.mark.parametrize("after", range(12))
+async def test_whoever_waits_for_a_history_is_told_when_the_operation_ends(after: int) -> None:
+    context, changes = contexts([memory_crm("left", opportunities=4)])(), SlowChanges()
+    context.changes = cast("Changes", changes)
+    operation = asyncio.ensure_future(
+        SCHEMA.execute("{ opportunities(first: 4) { nodes { stageHistory(last: 3) { eventId } } } }", context_value=context)
+    )
+    for _ in range(after):
+        await asyncio.sleep(0)
+
+    context.end()
+    read = list(changes.read)
+
+    await asyncio.wait([operation], timeout=5)
+    assert operation.done()
+    assert changes.read == read

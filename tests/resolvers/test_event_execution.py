@@ -36,7 +36,7 @@ class Event:
         begun = asyncio.Event()
 
         async def batch() -> None:
-            info.context.loaders.note_batch()
+            info.context.loaders.tasks.begin(asyncio.current_task())
             begun.set()
             await asyncio.Event().wait()
 
