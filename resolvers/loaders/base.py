@@ -182,8 +182,9 @@ async def read_batch(context: "Context", crm: Crm | None, kind: str, read: Read,
     if crm is None:
         return dict.fromkeys(keys)
     try:
-        found = await read_by_ids(context, crm, kind, keys, selection=context.selection, read=partial(read, context, crm))
-        return found if isinstance(found, dict) and list(found) == keys else dict(zip(keys, map(found.get, keys), strict=True))
+        found: Any = await read_by_ids(context, crm, kind, keys, selection=context.selection, read=partial(read, context, crm))
+        by_key: dict[str, Any] = found
+        return by_key if found.__class__ is dict and list(by_key) == keys else dict(zip(keys, map(by_key.get, keys), strict=True))
     except VendorError as error:
         return dict.fromkeys(keys, error)
     except Exception as defect:  # noqa: BLE001  # whatever happens in one Crm takes nothing away from the others

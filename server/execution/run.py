@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from resolvers.loaders.level import Wait
 from server.execution.core import assume_not_awaitable
 from server.execution.plan import Arrival, ObjectPlan, Plan, Step
-from server.execution.steps import NOT_FOUND, Awaited, Failure
+from server.execution.steps import NOT_FOUND, Awaited, Failure, is_for_once
 
 if TYPE_CHECKING:
     from server.execution.executor import BreadthFirstExecutor
@@ -49,13 +49,18 @@ class Level:
             self.columns = [[] for _ in plan.steps]
             self.awaited, self.asked, self.loaded, self._positions = {}, {}, {}, {}
 
-    def value_of(self, index: int, source: Any) -> Any:
-        """The value of a field that was found for an object, or NOT_FOUND."""
+    def take(self, index: int, source: Any) -> Any:
+        """The value of a field that was found for an object, or NOT_FOUND; what can be used only once is given once."""
         if len(self._positions) != len(self.by_id):
             self._positions = {key: position for position, key in enumerate(self.by_id)}
         position = self._positions.get(id(source))
         column = self.columns[index]
-        return NOT_FOUND if position is None or position >= len(column) else column[position]
+        if position is None or position >= len(column):
+            return NOT_FOUND
+        value = column[position]
+        if is_for_once(value):
+            column[position] = NOT_FOUND
+        return value
 
 
 class Run:

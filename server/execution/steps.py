@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import repeat
 from operator import attrgetter
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 
 from resolvers.loaders.level import Wait
@@ -99,9 +100,9 @@ class ReadStep(Step):
             return resolve
 
         def repeat_reading(source: Any, info: Any, **arguments: Any) -> Any:
-            """Give what was found: a property may make another object each time, or something to be awaited, which can be done once."""
+            """Give what was found: a property may make another object each time."""
             if self.resolves:
-                value = level.value_of(self.index, source)
+                value = level.take(self.index, source)
             else:
                 found = run.unshown.get((self, id(source)))
                 value = found.pop(0)[1] if found else NOT_FOUND
@@ -169,8 +170,8 @@ class CallStep(Step):
         def repeat_result(source: Any, info: Any, **arguments: Any) -> Any:
             awaited = level.awaited.get((self.index, id(source)))
             if awaited is not None:
-                return awaited.again()
-            value = level.value_of(self.index, source)
+                return awaited.again(partial(resolve, source, info, **arguments))
+            value = level.take(self.index, source)
             if value is NOT_FOUND:
                 return resolve(source, info, **arguments)
             if isinstance(value, Failure):
@@ -235,20 +236,28 @@ class Awaited:
         items: The items of the list that it is, if some of them are awaited.
     """
 
-    __slots__ = ("_future", "_items")
+    __slots__ = ("_future", "_is_used_up", "_items")
 
     def __init__(self, future: Any, items: list[Any] | None = None) -> None:
         self._future = future
         self._items = items
+        self._is_used_up = False
 
-    def again(self) -> Any:
+    def again(self, resolve: Callable[[], Any]) -> Any:
+        """Give it, or resolve it anew where it can be used only once and was given already."""
         if self._future is None:
             return self._list()
-        return self._later()
+        return self._later(resolve)
 
-    async def _later(self) -> Any:
+    async def _later(self, resolve: Callable[[], Any]) -> Any:
         value = await _shared(self._future)
-        return value if self._items is None else self._list()
+        if self._items is not None:
+            return self._list()
+        if self._is_used_up:
+            another = resolve()
+            return await another if is_awaitable_kind(another.__class__) else another
+        self._is_used_up = is_for_once(value)
+        return value
 
     def _list(self) -> list[Any]:
         return [_shared(item) for item in self._items or ()]
@@ -317,11 +326,10 @@ class RelationStep(Step):
 
     def _load(self, run: "Run", level: "Level", keys: list[Any]) -> None:
         keys = flattened(keys) if self.plan.many else keys
+        if not _REF_KINDS.issuperset(map(type, keys)):
+            raise FlawError  # what looks like a ref would be taken for one
         refs: dict[Any, Any] = {keys[0]: None} if len(keys) == 1 else dict.fromkeys(keys)
         refs.pop(None, None)
-        for ref in refs:
-            if type(ref) is not Ref:
-                raise FlawError  # what looks like a ref would be taken for one
         asked = level.asked.setdefault(self.index, refs)
         if asked is not refs:
             refs = {ref: None for ref in refs if ref not in asked}
@@ -381,6 +389,7 @@ def _is_error(kind: type) -> bool:
 
 Call = Callable[["Run", Step, Sequence[Any]], Any]
 NOT_FOUND: Final = object()
+_REF_KINDS: Final = frozenset({Ref, NoneType})
 
 
 @cache
@@ -391,6 +400,17 @@ def is_awaitable_kind(kind: Any) -> bool:
 
 def has_awaitable(values: Sequence[Any]) -> bool:
     return any(map(is_awaitable_kind, set(map(type, values))))
+
+
+def is_for_once(value: Any) -> bool:
+    """Whether a value, or an item of a list, is used up by who awaits it or goes through it."""
+    kind = value.__class__
+    return any(map(is_for_once, value)) if kind in LISTS else _is_kind_for_once(kind)
+
+
+@cache
+def _is_kind_for_once(kind: Any) -> bool:
+    return not issubclass(kind, asyncio.Future) and any(hasattr(kind, name) for name in ("__await__", "__next__", "__anext__"))
 
 
 def computed(function: Callable[[Any], Any]) -> Call:

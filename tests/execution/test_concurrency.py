@@ -307,7 +307,7 @@ async def test_a_failure_that_nobody_waits_for_any_more_is_not_complained_of() -
     heard: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, complaint: heard.append(complaint))
     future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-    again = Awaited(None, [future]).again()
+    again = Awaited(None, [future]).again(list)
 
     future.set_exception(UnavailableError("not there", crm="a"))
     await asyncio.wait(again)

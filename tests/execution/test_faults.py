@@ -1,7 +1,7 @@
 """Whatever goes wrong, our executor answers what graphql-core answers, and asks nobody twice."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from decimal import Decimal
 from types import SimpleNamespace
@@ -13,7 +13,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from bench.company import Reply, memory_of
-from resolvers.relation import relation
+from resolvers.relation import contextual, relation
 from resolvers.scalars import SCALARS
 from resolvers.types.contact import Contact
 from resolvers.types.user import User
@@ -22,7 +22,7 @@ from server.execution.plans import Plans, Way
 from tests.execution.both_ways import STOCK, Bench
 from tests.execution.test_executor import BOARD, IDS
 from vendors.errors import UnavailableError
-from vendors.model import Money, Opportunity
+from vendors.model import Money, Opportunity, Ref
 from vendors.registry import Crm
 
 Found = dict[str, Any]
@@ -226,6 +226,36 @@ async def test_what_only_looks_like_a_ref_is_an_error_as_always(bench: Bench) ->
     assert way is Way.REPEATED
 
 
+async def test_what_equals_a_ref_is_an_error_also_behind_it(bench: Bench) -> None:
+    def odd(found: Found) -> Found:
+        *_, last = found
+        refs: dict[str, Any] = {key: ("a", "1") if key == last else Ref("a", "1") for key in found}
+        return {key: replace(record, owner_ref=refs[key]) for key, record in found.items()}
+
+    bench.reply = spoiling("a", "list opportunities", odd)
+
+    for selected in ("name", "name updatedBy: __typename"):
+        outcome, way = await bench.same(f"{{ opportunities(first: 12) {{ nodes {{ title owner {{ {selected} }} }} }} }}")
+        assert outcome.errors
+        assert way is Way.REPEATED
+
+
+class Answer(dict[str, Any]):
+    """A dict of an adapter's own kind."""
+
+
+@pytest.mark.parametrize("asked", ["users", "accounts", "contacts"])
+async def test_an_answer_may_be_any_dict(asked: str, bench: Bench) -> None:
+    bench.reply = spoiling("a", asked, Answer)
+
+    outcome, way = await bench.same(
+        "{ opportunities(first: 12) { nodes { owner { name } account { name owner { name } } contacts { name owner { name } } } } }"
+    )
+
+    assert not outcome.errors
+    assert way is Way.QUICK
+
+
 async def test_an_error_in_the_place_of_a_listed_record_stays_in_its_list(bench: Bench) -> None:
     """What a list read is at hand for relations; what is no record there must not fail them."""
 
@@ -377,6 +407,76 @@ async def test_an_error_in_the_place_of_an_object_is_an_error_whatever_is_asked_
         wholes: Any = strawberry.field(resolver=lambda: found, graphql_type=list[WholeType])
 
     await _same_of(Query, "{ wholes { part { __typename } } }", found, [Whole(Part(name="x"))], [Whole(ValueError("It is bad."))])
+
+
+async def _awaited(part: object) -> object:
+    await asyncio.sleep(0)
+    return part
+
+
+async def _items(parts: list[Any]) -> AsyncIterator[object]:
+    for part in parts:
+        yield part
+
+
+PARTS: dict[str, Callable[[list[Any]], object]] = {
+    "a coroutine": _awaited,
+    "a list of coroutines": lambda parts: list(map(_awaited, parts)),
+    "an iterator": iter,
+    "an iterator that is awaited": lambda parts: _awaited(iter(parts)),
+    "an asynchronous iterator": _items,
+    "a future": lambda parts: asyncio.ensure_future(_awaited(parts)),
+}
+
+
+@pytest.mark.parametrize("kind", PARTS)
+@pytest.mark.parametrize("field", ["parts", "called"])
+async def test_what_can_be_used_only_once_is_shown_at_each_place_of_its_object(kind: str, field: str) -> None:
+    class Parted:
+        @property
+        def parts(self) -> object:
+            return PARTS[kind]([Whole(1), Whole(2)])
+
+    @strawberry.type(name="Part")
+    class PartType:
+        part: int
+
+        @classmethod
+        def is_type_of(cls, value: object, info: object) -> bool:
+            del info
+            return isinstance(value, Whole)
+
+    @strawberry.type(name="Parted")
+    class PartedType:
+        parts: list[PartType]
+        called: list[PartType] = contextual(lambda parted, _: parted.parts, "The same.")
+
+        @classmethod
+        def is_type_of(cls, value: object, info: object) -> bool:
+            del info
+            return isinstance(value, Parted)
+
+    def found() -> Any:
+        parted = Parted()
+        return [parted, Parted(), parted]
+
+    @strawberry.type
+    class Query:
+        places: list[PartedType] = strawberry.field(resolver=found)
+
+        @strawberry.field
+        def bad(self) -> str | None:
+            raise ValueError("It is bad.")
+
+    ways = Plans()
+    stock, ours = (strawberry.Schema(Query, execution_context_class=of) for of in (STOCK, executor_class(ways)))
+    shows = f"places {{ parts: {field} {{ part }} }}"
+
+    for text in (f"{{ bad {shows} }}", f"{{ {shows} bad }}"):
+        expected, shown = await stock.execute(text), await ours.execute(text)
+        assert shown.data == expected.data == {"bad": None, "places": [{"parts": [{"part": 1}, {"part": 2}]}] * 3}
+        assert list(map(str, shown.errors or ())) == list(map(str, expected.errors or ()))
+    assert ways.gone == {Way.REPEATED: 2}
 
 
 async def _same_of(query: type, text: str, found: list[Whole], good: list[Whole], bad: list[Whole]) -> None:
