@@ -219,7 +219,7 @@ def shown(times: Sequence[Times]) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Time the execution of the board over rows in memory.")
+    parser = argparse.ArgumentParser(prog="python -m bench.execution", description="Time the execution of the board over rows in memory.")
     parser.add_argument("--rounds", type=int, default=9)
     given = parser.parse_args()
     print(shown(asyncio.run(measure(rounds=given.rounds))))

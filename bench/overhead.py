@@ -42,7 +42,7 @@ HEADERS: Final = [
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Time what the server adds to an operation.")
+    parser = argparse.ArgumentParser(prog="python -m bench.overhead", description="Time what the server adds to an operation.")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     rounds = parser.parse_args().rounds
     for name, milliseconds in uvloop.run(measure(rounds=rounds)).items():

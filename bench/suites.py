@@ -42,7 +42,7 @@ STRAWBERRY: Final = Suite("strawberry", ("tests/schema",))
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Run the libraries' own tests with our executor.")
+    parser = argparse.ArgumentParser(prog="python -m bench.suites", description="Run the libraries' own tests with our executor.")
     parser.add_argument("--graphql-core", type=Path, help="a checkout of graphql-core")
     parser.add_argument("--strawberry", type=Path, help="a checkout of Strawberry")
     parser.add_argument("--packages", type=Path, help="where what their tests need is installed, such as pytest-describe")

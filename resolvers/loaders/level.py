@@ -480,8 +480,8 @@ class LevelLoader(DataLoader[K, V]):
         Raises:
             TypeError: There are not as many values as keys.
         """
-        if values.__class__ is dict:
-            by_key: dict[Any, Any] = values
+        if isinstance(values, dict):
+            by_key: dict[Any, Any] = values  # pyright: ignore[reportUnknownVariableType]  # whatever the batch function gives
             return by_key if list(by_key) == keys and self._is_plain else dict(zip(cache_keys, map(by_key.get, keys), strict=True))
         if not isinstance(values, Iterable):
             raise TypeError(f"A batch function must return a value for each key, but returned {type(values).__name__}.")

@@ -106,7 +106,7 @@ def _coerced(leaf: Any) -> Complete:
     def complete(value: Any) -> Any:
         if value is None:
             return None
-        if type(value) not in NEVER_AWAITED and (value is Undefined or isinstance(value, Exception) or hasattr(value, "__await__")):
+        if type(value) not in NEVER_AWAITED and (value is Undefined or isinstance(value, Exception) or _is_for_once(value)):
             raise FlawError
         coerced = coerce(value)
         if coerced is None or coerced is Undefined:
@@ -114,6 +114,11 @@ def _coerced(leaf: Any) -> Complete:
         return coerced
 
     return complete
+
+
+def _is_for_once(value: Any) -> bool:
+    """Whether the value has to be awaited, or is used up by a scalar that goes through it."""
+    return hasattr(value, "__await__") or hasattr(value, "__next__")
 
 
 def _texts(complete: Complete) -> CompleteAll:

@@ -89,11 +89,18 @@ class Children:
         self.is_plain = self.abstract is None and not self.only.active
 
     def enter(self, run: "Run", step: "Step", values: list[Any]) -> None:
-        """Go on with the objects among these values of the field."""
-        for _ in range(self.depth):
-            values = flattened(values)
+        """Go on with the objects among these values of the field.
+
+        Raises:
+            FlawError: They are not as they have to be; what one that may not be null takes away need not be waited for.
+        """
+        for number in range(self.depth):
+            values = flattened(values, is_required=self.required[number])
         distinct = {id(values[0]): values[0]} if len(values) == 1 else dict(zip(map(id, values), values))
-        distinct.pop(ID_OF_NONE, None)
+        if ID_OF_NONE in distinct:
+            if self.required[-1]:
+                raise FlawError
+            del distinct[ID_OF_NONE]
         if not distinct:
             return
         if self.abstract is None:
@@ -256,13 +263,13 @@ class Arrival:
     is_required: bool = False
 
 
-def flattened(values: list[Any]) -> list[Any]:
-    """The items of lists, one after the other; None counts as an empty list."""
+def flattened(values: list[Any], *, is_required: bool) -> list[Any]:
+    """The items of lists, one after the other; None counts as an empty list, unless it may not be."""
     items: list[Any] = []
     for value in values:
         if type(value) in LISTS:
             items += value
-        elif value is not None:
+        elif value is not None or is_required:
             raise FlawError
     return items
 

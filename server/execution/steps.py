@@ -155,12 +155,10 @@ class CallStep(Step):
         self._go_on(run, values)
 
     def _go_on(self, run: "Run", values: list[Any]) -> None:
-        if self.may_wait and self.required[0]:
-            for value in values:
-                if value is None:
-                    raise FlawError
         if self.children is not None:
             self.children.enter(run, self, values)
+        elif self.complete_all is not None:
+            self.complete_all(values)  # so that what is wrong is known now: others may be waited for until they are shown
 
     def repeated(self, run: "Run", resolve: Callable[..., Any]) -> Callable[..., Any]:
         level = run.levels[self.owner.number]
@@ -325,18 +323,22 @@ class RelationStep(Step):
         return [by_ref[ref] for ref in column]
 
     def _load(self, run: "Run", level: "Level", keys: list[Any]) -> None:
-        keys = flattened(keys) if self.plan.many else keys
+        assert self.children is not None
+        required = self.children.required
+        keys = flattened(keys, is_required=required[0]) if self.plan.many else keys
         if not _REF_KINDS.issuperset(map(type, keys)):
             raise FlawError  # what looks like a ref would be taken for one
         refs: dict[Any, Any] = {keys[0]: None} if len(keys) == 1 else dict.fromkeys(keys)
-        refs.pop(None, None)
+        if None in refs:
+            if required[-1]:
+                raise FlawError
+            del refs[None]
         asked = level.asked.setdefault(self.index, refs)
         if asked is not refs:
             refs = {ref: None for ref in refs if ref not in asked}
             asked.update(refs)
         if not refs:
             return
-        assert self.children is not None
         loader: Any = getattr(run.executor.context_value.loaders, self.plan.loader or "")
         there: list[Any] = []
         for part, found in loader.load_level(refs):
@@ -410,7 +412,7 @@ def is_for_once(value: Any) -> bool:
 
 @cache
 def _is_kind_for_once(kind: Any) -> bool:
-    return not issubclass(kind, asyncio.Future) and any(hasattr(kind, name) for name in ("__await__", "__next__", "__anext__"))
+    return any(hasattr(kind, name) for name in ("__await__", "__next__", "__anext__"))
 
 
 def computed(function: Callable[[Any], Any]) -> Call:

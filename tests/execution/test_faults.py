@@ -1,7 +1,7 @@
 """Whatever goes wrong, our executor answers what graphql-core answers, and asks nobody twice."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from types import SimpleNamespace
@@ -13,7 +13,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from bench.company import Reply, memory_of
-from resolvers.relation import contextual, relation
+from resolvers.relation import relation
 from resolvers.scalars import SCALARS
 from resolvers.types.contact import Contact
 from resolvers.types.user import User
@@ -407,76 +407,6 @@ async def test_an_error_in_the_place_of_an_object_is_an_error_whatever_is_asked_
         wholes: Any = strawberry.field(resolver=lambda: found, graphql_type=list[WholeType])
 
     await _same_of(Query, "{ wholes { part { __typename } } }", found, [Whole(Part(name="x"))], [Whole(ValueError("It is bad."))])
-
-
-async def _awaited(part: object) -> object:
-    await asyncio.sleep(0)
-    return part
-
-
-async def _items(parts: list[Any]) -> AsyncIterator[object]:
-    for part in parts:
-        yield part
-
-
-PARTS: dict[str, Callable[[list[Any]], object]] = {
-    "a coroutine": _awaited,
-    "a list of coroutines": lambda parts: list(map(_awaited, parts)),
-    "an iterator": iter,
-    "an iterator that is awaited": lambda parts: _awaited(iter(parts)),
-    "an asynchronous iterator": _items,
-    "a future": lambda parts: asyncio.ensure_future(_awaited(parts)),
-}
-
-
-@pytest.mark.parametrize("kind", PARTS)
-@pytest.mark.parametrize("field", ["parts", "called"])
-async def test_what_can_be_used_only_once_is_shown_at_each_place_of_its_object(kind: str, field: str) -> None:
-    class Parted:
-        @property
-        def parts(self) -> object:
-            return PARTS[kind]([Whole(1), Whole(2)])
-
-    @strawberry.type(name="Part")
-    class PartType:
-        part: int
-
-        @classmethod
-        def is_type_of(cls, value: object, info: object) -> bool:
-            del info
-            return isinstance(value, Whole)
-
-    @strawberry.type(name="Parted")
-    class PartedType:
-        parts: list[PartType]
-        called: list[PartType] = contextual(lambda parted, _: parted.parts, "The same.")
-
-        @classmethod
-        def is_type_of(cls, value: object, info: object) -> bool:
-            del info
-            return isinstance(value, Parted)
-
-    def found() -> Any:
-        parted = Parted()
-        return [parted, Parted(), parted]
-
-    @strawberry.type
-    class Query:
-        places: list[PartedType] = strawberry.field(resolver=found)
-
-        @strawberry.field
-        def bad(self) -> str | None:
-            raise ValueError("It is bad.")
-
-    ways = Plans()
-    stock, ours = (strawberry.Schema(Query, execution_context_class=of) for of in (STOCK, executor_class(ways)))
-    shows = f"places {{ parts: {field} {{ part }} }}"
-
-    for text in (f"{{ bad {shows} }}", f"{{ {shows} bad }}"):
-        expected, shown = await stock.execute(text), await ours.execute(text)
-        assert shown.data == expected.data == {"bad": None, "places": [{"parts": [{"part": 1}, {"part": 2}]}] * 3}
-        assert list(map(str, shown.errors or ())) == list(map(str, expected.errors or ()))
-    assert ways.gone == {Way.REPEATED: 2}
 
 
 async def _same_of(query: type, text: str, found: list[Whole], good: list[Whole], bad: list[Whole]) -> None:
