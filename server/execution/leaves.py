@@ -45,7 +45,7 @@ def column_completion(type_: Any) -> CompleteAll:
     is_required = is_non_null_type(type_)
     leaf: Any = type_.of_type if is_required else type_
     quick = _QUICK.get(leaf.name) if is_leaf_type(leaf) else None
-    if quick is not None and _is_built_in(leaf):
+    if quick is not None and is_built_in(leaf):
         return quick(complete)
     names = enum_names(leaf)
     if names is not None:
@@ -73,10 +73,10 @@ def enum_names(leaf: Any) -> dict[int, str] | None:
 
 def quick_check(leaf: Any) -> str | None:
     """A condition on `{x}` under which a value of a leaf type is shown as it is; None when there is none."""
-    return _CHECKS.get(leaf.name) if _is_built_in(leaf) else None
+    return _CHECKS.get(leaf.name) if is_built_in(leaf) else None
 
 
-def _is_built_in(leaf: Any) -> bool:
+def is_built_in(leaf: Any) -> bool:
     return leaf in {GraphQLString, GraphQLID, GraphQLBoolean, GraphQLInt, GraphQLFloat}
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from resolvers.loaders.level import Wait
 from server.execution.core import assume_not_awaitable
+from server.execution.leaves import FlawError
 from server.execution.plan import Arrival, ObjectPlan, Plan, Step
 from server.execution.steps import NOT_FOUND, Awaited, Failure, is_for_once
 
@@ -86,9 +87,10 @@ class Run:
         self._loop: Any = loop  # asking again is a call of the system each time
         self.can_wait = predicate.is_awaitable is not assume_not_awaitable and loop is not None
         self._is_over = False
+        self._is_broken_off = False
         self._ended_by: BaseException | None = None
         self._arrived: list[Arrival] = []
-        self._brought: list[tuple[Context, Callable[[Any], None], Any]] = []
+        self._brought: list[tuple[Context, Callable[[Any], object], Any]] = []
         self._idle: asyncio.Future[None] | None = None
         self._tasks: list[asyncio.Task[Any]] = []
 
@@ -100,6 +102,8 @@ class Run:
         """
         root = self.executor.root_value
         self.enter(self.plan.root, {id(root): root})
+        if self._is_broken_off:
+            raise FlawError
 
     def enter(self, plan: ObjectPlan, distinct: dict[int, Any]) -> None:
         """Resolve objects that were not met before at this place."""
@@ -128,12 +132,12 @@ class Run:
             self._tasks.append(future)
         future.add_done_callback(partial(self._note, arrival))
 
-    def wait_for_level(self, wait: Wait, then: Callable[[Any], None]) -> None:
+    def wait_for_level(self, wait: Wait, then: Callable[[Any], object]) -> None:
         """Go on with the records of a level in the tick after the one that brings them, as who awaits a future does."""
         self.pending += 1
         wait.then = partial(self._bring, copy_context(), then)  # not that of the batch, nor of what other levels lead to
 
-    def wait_to_show(self, wait: Wait, then: Callable[[Any], None]) -> None:
+    def wait_to_show(self, wait: Wait, then: Callable[[Any], object]) -> None:
         """Do the same in that very tick, for what nobody can tell the tick of: it resolves nothing, and asks for nothing."""
         self.pending += 1
         run_in_context: Any = copy_context().run
@@ -145,10 +149,11 @@ class Run:
         Raises:
             CancelledError: What was waited for was cancelled; so does whatever else is no mere exception.
         """
-        if self.pending and not self._is_over:
+        if self.pending and not self._is_over and not self._is_broken_off:  # nobody may have waited until now
             idle: asyncio.Future[None] = self._loop.create_future()
             self._idle = idle
             await idle
+        self._is_over = True
         if self._ended_by is not None:
             raise self._ended_by
 
@@ -199,7 +204,7 @@ class Run:
         if self._is_over:
             return
         if error is not None and arrival.is_required:
-            self._break_off()  # it takes more than its own place: what else is awaited may not be needed any more
+            self.break_off()  # it takes more than its own place: what else is awaited may not be needed any more
             return
         if not self._arrived:
             self._loop.call_soon(self._take_in)
@@ -226,7 +231,7 @@ class Run:
         for of_step in by_step.values():
             of_step[0].step.arrive(self, of_step)
 
-    def _bring(self, context: Context, then: Callable[[Any], None], found: Any) -> None:
+    def _bring(self, context: Context, then: Callable[[Any], object], found: Any) -> None:
         if not self._brought:
             self._loop.call_soon(self._go_on_with_all)
         self._brought.append((context, then, found))
@@ -236,7 +241,7 @@ class Run:
         for context, then, found in brought:
             context.run(self._go_on, then, found)
 
-    def _go_on(self, then: Callable[[Any], None], found: Any) -> None:
+    def _go_on(self, then: Callable[[Any], object], found: Any) -> None:
         if self._is_over:
             return
         self.pending -= 1
@@ -245,11 +250,11 @@ class Run:
         else:
             self._advance(then, found)
 
-    def _advance(self, go_on: Callable[[Any], None], arrived: Any) -> None:
+    def _advance(self, go_on: Callable[[Any], object], arrived: Any) -> None:
         try:
             go_on(arrived)
         except Exception:  # noqa: BLE001  # graphql-core will find it again and say what it means
-            self._break_off()
+            self.break_off()
             return
         except BaseException as error:  # noqa: BLE001  # it ends the operation, and not what else goes on here
             self._give_up(error)
@@ -257,9 +262,11 @@ class Run:
         if not self.pending:
             self._wake()
 
-    def _break_off(self) -> None:
-        self.is_flawed = self._is_over = True
-        self._wake()
+    def break_off(self) -> None:
+        """End the quick way as soon as it has gone on with what arrives in this tick, so that what that asks for is asked together."""
+        self.is_flawed = self._is_broken_off = True
+        if self._idle is not None:
+            self._loop.call_soon(self._wake)
 
     def _wake(self) -> None:
         if self._idle is not None and not self._idle.done():

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from resolvers.loaders.level import Wait
 from resolvers.relation import FieldPlan
-from server.execution.core import get_argument_values
-from server.execution.leaves import LISTS, NEVER_AWAITED, FlawError, value_completion
+from server.execution.core import get_argument_values, get_named_type
+from server.execution.leaves import LISTS, NEVER_AWAITED, FlawError, is_built_in, value_completion
 from server.execution.plan import Arrival, Step, flattened
 from vendors.model import UNREAD, Ref, Unread
 
@@ -157,8 +157,19 @@ class CallStep(Step):
     def _go_on(self, run: "Run", values: list[Any]) -> None:
         if self.children is not None:
             self.children.enter(run, self, values)
-        elif self.complete_all is not None:
-            self.complete_all(values)  # so that what is wrong is known now: others may be waited for until they are shown
+        elif self.required[0] and not self._can_be_shown(values):
+            run.break_off()  # others may be waited for until these are shown
+
+    def _can_be_shown(self, values: list[Any]) -> bool:
+        """Whether values are as they have to be, as far as it can be told without a scalar of one's own, which is called once for each."""
+        if not is_built_in(get_named_type(self.definition.type)):
+            return all(value is not None for value in values)
+        assert self.complete_all is not None
+        try:
+            self.complete_all(values)
+        except Exception:  # noqa: BLE001  # graphql-core will find it again and say what it means
+            return False
+        return True
 
     def repeated(self, run: "Run", resolve: Callable[..., Any]) -> Callable[..., Any]:
         level = run.levels[self.owner.number]
@@ -344,7 +355,7 @@ class RelationStep(Step):
         for part, found in loader.load_level(refs):
             if isinstance(found, Wait):
                 if self.children.is_plain:
-                    run.wait_to_show(found, partial(self._loaded_to_show, run, level, part))
+                    run.wait_to_show(found, partial(self._found, run, level, part))
                 else:
                     run.wait_for_level(found, partial(self._loaded, run, level, part))
             else:
@@ -357,27 +368,35 @@ class RelationStep(Step):
         if records:
             self._enter(run, records)
 
-    def _loaded_to_show(self, run: "Run", level: "Level", refs: Sequence[Any], found: dict[str, Any]) -> None:
-        children = self.children
-        assert children is not None
-        records = list(found.values())
-        if children.are_known(records):
-            level.loaded.setdefault(self.index, []).append((refs, run.show(children.only, records)))
-        else:
-            self._found(run, level, refs, found)
-
     def _found(self, run: "Run", level: "Level", refs: Sequence[Any], found: dict[str, Any]) -> list[Any]:
         """Note what was loaded, and give the records of which something has to be resolved; the others are shown."""
         children = self.children
         assert children is not None
         records = list(found.values())
         left: list[Any] = [] if children.is_plain else records
-        if not children.are_known(records) and any(map(_is_error, set(map(type, records)))):
-            run.is_flawed = True
-            return [record for record in left if not isinstance(record, Exception)]
-        noted = children.plainly(run, self, records) if children.is_plain else records
+        are_known = children.are_known(records)
+        if not are_known:
+            kinds = set(map(type, records))
+            if any(map(_is_error, kinds)) or (children.required[-1] and NoneType in kinds):
+                self._note_flaw(run)
+                return [record for record in left if record is not None and not isinstance(record, Exception)]
+        noted: Sequence[Any] = records
+        if children.is_plain:
+            try:
+                noted = run.show(children.only, records) if are_known else children.plainly(run, self, records)
+            except Exception:  # noqa: BLE001  # as above
+                self._note_flaw(run)
+                return left
         level.loaded.setdefault(self.index, []).append((refs, noted))
         return left
+
+    def _note_flaw(self, run: "Run") -> None:
+        """Note that a record is missing or wrong, which takes its own place, and more only where it is required."""
+        assert self.children is not None
+        if self.children.required[-1]:
+            run.break_off()
+        else:
+            run.is_flawed = True
 
     def _enter(self, run: "Run", records: list[Any]) -> None:
         assert self.children is not None

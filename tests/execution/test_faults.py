@@ -12,9 +12,10 @@ import pytest
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from bench.company import Reply, memory_of
+from bench.company import Reply, memory_crm, memory_of
 from resolvers.relation import relation
 from resolvers.scalars import SCALARS
+from resolvers.types.account import Account
 from resolvers.types.contact import Contact
 from resolvers.types.user import User
 from server.execution.executor import executor_class
@@ -203,6 +204,60 @@ async def test_a_missing_record_is_an_error_where_there_must_be_one(operation: s
     shown = [deal and deal["shown"] for deal in orjson.loads(ours.data)["deals"]]
     assert None in shown
     assert any(shown)
+
+
+@pytest.mark.parametrize(("missing", "crm_key"), [("contacts", "a"), ("contacts", "b"), ("accounts", "a"), ("accounts", "b")])
+@pytest.mark.parametrize("slow", [None, ("accounts", "a"), ("contacts", "b")])
+@pytest.mark.parametrize("shape", ["{0} {1}", "{1} {0}"])
+async def test_a_missing_record_takes_no_more_batches(missing: str, crm_key: str, slow: object, shape: str, bench: Bench) -> None:
+    """What else arrives in its tick is gone on with before graphql-core runs the operation: each batch holds what it would hold there."""
+    bench.crms = [memory_crm(key, opportunities=12) for key in ("a", "b")]
+    records = [record for crm in bench.crms for record in memory_of(crm).all_opportunities() if record.account_ref]
+
+    @strawberry.type
+    class Deal:
+        account: Account = relation("What it is for.", loader="accounts_by_ref", key="account_ref")
+        contacts: list[Contact] | None = relation("Who it is about.", loader="contacts_by_ref", key="contact_refs", many=True, links=True)
+
+        @classmethod
+        def is_type_of(cls, value: object, info: object) -> bool:
+            del info
+            return isinstance(value, Opportunity)
+
+    @strawberry.type
+    class Query:
+        deals: Any = strawberry.field(resolver=lambda: records, graphql_type=list[Deal | None])
+
+    def make(crm: Crm) -> Reply:
+        async def reply(asked: str, found: Found) -> Found:
+            for _ in range(5 if slow == (asked, crm.key) else 0):
+                await asyncio.sleep(0)
+            return without_one(found) if (asked, crm.key) == (missing, crm_key) else found
+
+        return reply
+
+    bench.schema = strawberry.Schema(Query, config=StrawberryConfig(scalar_map=SCALARS))._schema  # pyright: ignore[reportPrivateUsage]
+    bench.reply = make
+
+    stock, ours, way = await bench.both(f"{{ deals {{ {shape.format('account { owner { name } }', 'contacts { owner { name } }')} }} }}")
+
+    assert (ours.data, ours.errors) == (stock.data, stock.errors)
+    assert ours.errors
+    assert way is Way.REPEATED
+    assert ours.batches <= stock.batches
+    assert ours.asked <= stock.asked
+
+
+async def test_what_cannot_be_shown_of_a_record_takes_no_more_batches(bench: Bench) -> None:
+    bench.reply = spoiling("a", "accounts", of_one(name={"no": "text"}))
+    selected = "account { parent { id } owner { name } } contacts { account { name } owner { name } } accountName"
+
+    stock, ours, _ = await bench.both(f"{{ opportunities(first: 24) {{ nodes {{ {selected} }} }} }}")
+
+    assert (ours.data, ours.errors) == (stock.data, stock.errors)
+    assert ours.errors
+    assert ours.batches <= stock.batches
+    assert ours.asked <= stock.asked
 
 
 async def test_a_failed_crm_is_asked_once(bench: Bench) -> None:

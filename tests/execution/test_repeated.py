@@ -6,9 +6,11 @@ from typing import Any, NewType
 
 import pytest
 import strawberry
+from graphql import parse
 from strawberry.schema.config import StrawberryConfig
 
 from resolvers.relation import contextual
+from server.execution.core import execute
 from server.execution.executor import executor_class
 from server.execution.plans import Plans, Way
 from tests.execution.both_ways import STOCK
@@ -233,3 +235,59 @@ async def test_a_scalar_that_goes_through_an_iterator_finds_it_whole(selected: s
 
     assert all_same(outcomes)
     assert outcomes[0][0] == {"found": [{"digits": [1, 2], "title": "a"}, None]}
+
+
+@pytest.mark.parametrize("field", ["digits", "called", "late"])
+async def test_a_scalar_of_ones_own_is_called_once_for_each_value(field: str) -> None:
+    asked: list[object] = []
+
+    def shown(value: object) -> object:
+        asked.append(value)
+        return str(value)
+
+    Shown = NewType("Shown", object)
+
+    @strawberry.type
+    class Query:
+        digits: Shown
+
+        @strawberry.field
+        def called(self) -> Shown:
+            return Shown(2)
+
+        @strawberry.field
+        async def late(self) -> Shown:
+            return Shown(3)
+
+    plans = Plans()
+    config = StrawberryConfig(scalar_map={Shown: strawberry.scalar(name="Shown", serialize=shown)})
+    schema = strawberry.Schema(Query, config=config, execution_context_class=executor_class(plans))
+    for _ in range(3):
+        result = await schema.execute(f"{{ {field} }}", root_value=Thing(digits=1))
+        assert result.errors is None
+
+    assert len(asked) == plans.gone[Way.QUICK] == 3
+
+
+async def test_what_fails_before_anybody_waits_is_told_to_who_waits_then() -> None:
+    @strawberry.type
+    class Query:
+        @strawberry.field
+        async def slow(self) -> str | None:
+            await asyncio.sleep(3600)
+            return None
+
+        @strawberry.field
+        async def text(self) -> str:
+            raise ValueError("It is bad.")
+
+    schema: Any = strawberry.Schema(Query)
+    running: Any = execute(schema._schema, parse("{ slow text }"), executor_class=executor_class())
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+    async with asyncio.timeout(5):
+        result = await running
+
+    assert result.data is None
+    assert [error.message for error in result.errors] == ["It is bad."]
