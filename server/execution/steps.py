@@ -157,19 +157,20 @@ class CallStep(Step):
     def _go_on(self, run: "Run", values: list[Any]) -> None:
         if self.children is not None:
             self.children.enter(run, self, values)
-        elif self.required[0] and not self._can_be_shown(values):
-            run.break_off()  # others may be waited for until these are shown
+        elif self.required[0]:
+            self._look_at(values)
 
-    def _can_be_shown(self, values: list[Any]) -> bool:
-        """Whether values are as they have to be, as far as it can be told without a scalar of one's own, which is called once for each."""
-        if not is_built_in(get_named_type(self.definition.type)):
-            return all(value is not None for value in values)
+    def _look_at(self, values: list[Any]) -> None:
+        """See that leaves are as they have to be before others are waited for, as far as it takes no scalar of one's own.
+
+        Raises:
+            FlawError: They are not; so does any other exception.
+        """
         assert self.complete_all is not None
-        try:
-            self.complete_all(values)
-        except Exception:  # noqa: BLE001  # graphql-core will find it again and say what it means
-            return False
-        return True
+        if is_built_in(get_named_type(self.definition.type)):
+            self.complete_all(values)  # again when they are shown, which a scalar of one's own might notice
+        elif any(value is None for value in values):
+            raise FlawError
 
     def repeated(self, run: "Run", resolve: Callable[..., Any]) -> Callable[..., Any]:
         level = run.levels[self.owner.number]
