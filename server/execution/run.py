@@ -204,7 +204,7 @@ class Run:
         if self._is_over:
             return
         if error is not None and arrival.is_required:
-            self.break_off()  # it takes more than its own place: what else is awaited may not be needed any more
+            self._break_off()  # it takes more than its own place: what else is awaited may not be needed any more
             return
         if not self._arrived:
             self._loop.call_soon(self._take_in)
@@ -254,7 +254,7 @@ class Run:
         try:
             go_on(arrived)
         except Exception:  # noqa: BLE001  # graphql-core will find it again and say what it means
-            self.break_off()
+            self._break_off()
             return
         except BaseException as error:  # noqa: BLE001  # it ends the operation, and not what else goes on here
             self._give_up(error)
@@ -262,11 +262,15 @@ class Run:
         if not self.pending:
             self._wake()
 
-    def break_off(self) -> None:
-        """End the quick way as soon as it has gone on with what arrives in this tick, so that what that asks for is asked together."""
+    def break_off_soon(self) -> None:
+        """End the quick way when it has gone on with what arrives in this tick, so that what that asks for is asked together."""
         self.is_flawed = self._is_broken_off = True
         if self._idle is not None:
             self._loop.call_soon(self._wake)
+
+    def _break_off(self) -> None:
+        self.is_flawed = self._is_over = True
+        self._wake()
 
     def _wake(self) -> None:
         if self._idle is not None and not self._idle.done():

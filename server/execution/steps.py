@@ -395,7 +395,7 @@ class RelationStep(Step):
         """Note that a record is missing or wrong, which takes its own place, and more only where it is required."""
         assert self.children is not None
         if self.children.required[-1]:
-            run.break_off()
+            run.break_off_soon()
         else:
             run.is_flawed = True
 

@@ -226,6 +226,20 @@ async def test_nobody_waits_for_what_stands_beside_a_value_that_takes_it_away(
     assert not ended
 
 
+@pytest.mark.parametrize("later", [4, 5, 6])
+@pytest.mark.parametrize("selected", ["text slow", "slow text"])
+async def test_what_fails_after_it_was_taken_away_is_no_error(selected: str, later: int) -> None:
+    def found() -> Any:
+        return [Thing(text=lambda: failing(5), slow=lambda: failing(5 + later))]
+
+    outcomes = await both(found, list[Row | None], f"{{ found {{ {selected} }} }}")
+
+    assert all_same(outcomes)
+    data, errors = outcomes[0]
+    assert data == {"found": [None]}
+    assert len(errors) == 1
+
+
 @pytest.mark.parametrize("selected", ["digits title", "title digits"])
 async def test_a_scalar_that_goes_through_an_iterator_finds_it_whole(selected: str) -> None:
     def found() -> Any:
