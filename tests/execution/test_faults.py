@@ -177,25 +177,34 @@ async def test_a_wrong_variable_is_told_as_always(bench: Bench) -> None:
     assert len(ours.errors) == 1
 
 
+class OfOpportunity:
+    """A type of one's own that shows opportunities."""
+
+    @classmethod
+    def is_type_of(cls, value: object, info: object) -> bool:
+        del info
+        return isinstance(value, Opportunity)
+
+
+def schema_of_deals(deal: Any, records: list[Opportunity]) -> Any:
+    @strawberry.type
+    class Query:
+        deals: Any = strawberry.field(resolver=lambda: records, graphql_type=list[deal | None])
+
+    schema: Any = strawberry.Schema(Query, config=StrawberryConfig(scalar_map=SCALARS))
+    return schema._schema
+
+
 @pytest.mark.parametrize(("operation", "selected"), [("users", "shown: owner { name }"), ("contacts", "shown: contacts { __typename }")])
 async def test_a_missing_record_is_an_error_where_there_must_be_one(operation: str, selected: str, bench: Bench) -> None:
     records = [record for record in memory_of(bench.crms[0]).all_opportunities() if record.owner_ref is not None]
 
     @strawberry.type
-    class Deal:
+    class Deal(OfOpportunity):
         owner: User = relation("Who cares for it.", loader="users_by_ref", key="owner_ref")
         contacts: list[Contact] | None = relation("Who it is about.", loader="contacts_by_ref", key="contact_refs", many=True, links=True)
 
-        @classmethod
-        def is_type_of(cls, value: object, info: object) -> bool:
-            del info
-            return isinstance(value, Opportunity)
-
-    @strawberry.type
-    class Query:
-        deals: Any = strawberry.field(resolver=lambda: records, graphql_type=list[Deal | None])
-
-    bench.schema = strawberry.Schema(Query, config=StrawberryConfig(scalar_map=SCALARS))._schema  # pyright: ignore[reportPrivateUsage]
+    bench.schema = schema_of_deals(Deal, records)
     bench.reply = spoiling("a", operation, without_one)
 
     ours, way = await bench.same(f"{{ deals {{ {selected} }} }}")
@@ -215,18 +224,9 @@ async def test_a_missing_record_takes_no_more_batches(missing: str, crm_key: str
     records = [record for crm in bench.crms for record in memory_of(crm).all_opportunities() if record.account_ref]
 
     @strawberry.type
-    class Deal:
+    class Deal(OfOpportunity):
         account: Account = relation("What it is for.", loader="accounts_by_ref", key="account_ref")
         contacts: list[Contact] | None = relation("Who it is about.", loader="contacts_by_ref", key="contact_refs", many=True, links=True)
-
-        @classmethod
-        def is_type_of(cls, value: object, info: object) -> bool:
-            del info
-            return isinstance(value, Opportunity)
-
-    @strawberry.type
-    class Query:
-        deals: Any = strawberry.field(resolver=lambda: records, graphql_type=list[Deal | None])
 
     def make(crm: Crm) -> Reply:
         async def reply(asked: str, found: Found) -> Found:
@@ -236,7 +236,7 @@ async def test_a_missing_record_takes_no_more_batches(missing: str, crm_key: str
 
         return reply
 
-    bench.schema = strawberry.Schema(Query, config=StrawberryConfig(scalar_map=SCALARS))._schema  # pyright: ignore[reportPrivateUsage]
+    bench.schema = schema_of_deals(Deal, records)
     bench.reply = make
 
     stock, ours, way = await bench.both(f"{{ deals {{ {shape.format('account { owner { name } }', 'contacts { owner { name } }')} }} }}")
