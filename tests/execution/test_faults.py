@@ -1,4 +1,7 @@
-"""Whatever goes wrong, our executor answers what graphql-core answers, and asks nobody twice."""
+"""Whatever goes wrong, our executor answers what graphql-core answers, and asks nobody twice.
+
+One file, because all of it are faults of what Crms and resolvers give, made in the same few ways.
+"""
 
 import asyncio
 from collections.abc import Callable
