@@ -77,6 +77,7 @@ def quick_check(leaf: Any) -> str | None:
 
 
 def is_built_in(leaf: Any) -> bool:
+    """Whether a type is a scalar of GraphQL itself, and not another one of that name."""
     return leaf in {GraphQLString, GraphQLID, GraphQLBoolean, GraphQLInt, GraphQLFloat}
 
 

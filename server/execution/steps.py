@@ -385,7 +385,7 @@ class RelationStep(Step):
         if children.is_plain:
             try:
                 noted = run.show(children.only, records) if are_known else children.plainly(run, self, records)
-            except Exception:  # noqa: BLE001  # as above
+            except Exception:  # noqa: BLE001  # graphql-core will find it again and say what it means
                 self._note_flaw(run)
                 return left
         level.loaded.setdefault(self.index, []).append((refs, noted))
